@@ -100,6 +100,7 @@ def _set_password(portal: Portal, name: str, role: str, party: str = "", by: str
     )
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("role", ["operations", "customer"])
 def test_a_link_before_the_role_opens_no_account_that_acts(own: Portal, role: str) -> None:
     """One makes a partner's account, sees its link, and then has it made one that acts."""
@@ -182,6 +183,7 @@ def test_a_chain_of_accounts_stays_one_person(own: Portal) -> None:
             assert answer.json()["state"] == "consented"
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("change", ["grant given", "grant ended", "password"])
 def test_what_waits_and_tokens_end_with_a_change_of_who_asked(own: Portal, change: str) -> None:
     with (
@@ -225,11 +227,11 @@ def test_a_reset_ends_every_way_in_and_out(own: Portal) -> None:
         own_hook = {"url": "https://elsewhere.example/", "events": ["statement"]}
         assert client.post("/api/hooks", json=own_hook).status_code == 201
         own.python(_MORE_WAYS.format(name=name))
-        assert len(auditor.get(f"/api/ways?user={name}").json()) == 5
+        assert auditor.get(f"/api/ways?user={name}").json()["total"] == 5
         _set_password(own, name, "auditor")
         assert client.get("/periods/").status_code == 302
         assert token.get("/api/periods").status_code == 401
-        assert auditor.get(f"/api/ways?user={name}").json() == []
+        assert auditor.get(f"/api/ways?user={name}").json()["rows"] == []
     kept = own.python(f"""
 import json
 from allauth.mfa.models import Authenticator
@@ -256,10 +258,10 @@ def test_ways_in_are_seen_and_ended_by_their_owner_and_operations(own: Portal) -
         hook = {"url": "https://elsewhere.example/", "events": ["statement"]}
         assert partner.post("/api/hooks", json=hook).status_code == 201
         own.python(_CONNECTED)
-        ways = partner.get("/api/ways").json()
+        ways = partner.get("/api/ways").json()["rows"]
         assert {way["kind"] for way in ways} == {"session", "token", "webhook", "connection"}
         assert all(way["user"] == "partner" and way["in_force"] for way in ways)
-        assert one.get("/api/ways?user=partner").json() == ways
+        assert one.get("/api/ways?user=partner").json()["rows"] == ways
         assert "https://elsewhere.example/" in auditor.get("/access/ways/").text
         assert rep.get("/api/ways?user=partner").status_code == 404
         assert rep.get("/access/ways/").status_code == 403
@@ -268,18 +270,18 @@ def test_ways_in_are_seen_and_ended_by_their_owner_and_operations(own: Portal) -
             for stranger in (rep, auditor):
                 assert stranger.post(address).status_code == 404
                 stranger.post(f"/access/{way['kind']}/{way['number']}/end/")
-        assert partner.get("/api/ways").json() == ways, "nobody else has ended one"
+        assert partner.get("/api/ways").json()["rows"] == ways, "nobody else has ended one"
         for kind in ("webhook", "connection"):
             number = max(way["number"] for way in ways if way["kind"] == kind)
             assert partner.post(f"/access/{kind}/{number}/end/").status_code == 302
-        assert len(partner.get("/api/ways").json()) == len(ways) - 2
+        assert partner.get("/api/ways").json()["total"] == len(ways) - 2
         assert token.get("/api/me").status_code == 200
-        for way in one.get("/api/ways?user=partner").json():
+        for way in one.get("/api/ways?user=partner").json()["rows"]:
             address = f"/access/{way['kind']}/{way['number']}/end/"
             assert one.post(address, data={"back": "ways"}).headers["Location"] == "/access/ways/"
         assert token.get("/api/me").status_code == 401
         assert partner.get("/statements/").status_code == 302, "the session is ended"
-        assert one.get("/api/ways?user=partner").json() == []
+        assert one.get("/api/ways?user=partner").json()["rows"] == []
         done = own.python(
             "import json\nfrom fenrun.portal.models import Event\n"
             "print(json.dumps([[e.actor, e.act, e.detail.get('user')] for e in"

@@ -169,6 +169,9 @@ def test_all_charges_of_a_line_are_there_with_what_counts_and_why_not(portal: Po
         said = client.get(f"/api/charges/2024-10/{line}", params={"size": 200}).json()
         why = client.get(f"/api/lines/2024-10/{line}").json()
         page = client.get(f"/charges/2024-10/{line}/").text
+        service = said["rows"][0]["service"]
+        some = client.get(f"/api/charges/2024-10/{line}", params={"q": service.upper()}).json()
+        none = client.get(f"/charges/2024-10/{line}/", params={"q": "nobody sells this"})
         file = client.get(f"/charges/2024-10/{line}/", params={"format": "csv"})
         book = client.get(f"/charges/2024-10/{line}/", params={"format": "xlsx"})
     counts = [row for row in said["rows"] if row["counts"]]
@@ -178,6 +181,9 @@ def test_all_charges_of_a_line_are_there_with_what_counts_and_why_not(portal: Po
         rows = [row for row in said["rows"] if row["rule"] == rule["id"]]
         assert rows and _sum(rows, "credited") == Decimal(rule["amount"])
     assert len(said["rows"]) == said["total"] == why["charges_total"]
+    of_service = [row for row in said["rows"] if row["service"] == service]
+    assert some["rows"] == of_service[:50] and some["total"] == len(of_service) < said["total"]
+    assert none.status_code == 200 and service not in none.text.split("<tbody>")[-1]
     assert "Products outside the climb" in page
     rows = list(csv.DictReader(io.StringIO(file.content.decode("utf-8-sig"))))
     assert [row["Credited"] for row in rows] == [row["credited"] for row in said["rows"]]

@@ -133,7 +133,7 @@ said["acts"] = [e.act for e in store.log.events("portal") if "decision" in e.act
 # One that is withdrawn changes nothing; one whose delivery changes meanwhile is refused.
 said["api asks"] = api("ops-1", f"/api{one}decisions", decision="void", reason="Wrong.").json()
 number = said["api asks"]["id"]
-said["waits"] = [d["id"] for d in get("auditor", "/api/decisions").json()] == [number]
+said["waits"] = [d["id"] for d in get("auditor", "/api/decisions").json()["rows"]] == [number]
 row = next(i for i in store.imports("charges") if i.facts.get("mends", {}).get("rows") == [4])
 undo = api("ops-1", f"/api/deliveries/{row.id[:12]}/decisions", decision="void", reason="No.")
 api("ops-2", f"/api/decisions/{undo.json()['id']}")
@@ -142,7 +142,7 @@ said["changed"] = changed.status_code, changed.json()["problems"][0]["code"]
 said["ended"] = api("ops-2", f"/api/decisions/{number}/end").json()["ended_by"]
 said["api asks"] = api("ops-1", f"/api{one}decisions", decision="void", reason="Wrong.").json()
 api("ops-2", f"/api/decisions/{said['api asks']['id']}")
-said["states"] = {d["file"]: d["state"] for d in get("auditor", "/api/deliveries").json()}
+said["states"] = {d["file"]: d["state"] for d in get("auditor", "/api/deliveries").json()["rows"]}
 said["left"] = [i.source for i in store.imports("charges")]
 log = get("auditor", "/log/")
 said["log page"] = log.status_code, b"delivery decided" in log.content
@@ -222,10 +222,10 @@ def asked():
     if "problems" in done:
         assert done["problems"][0]["code"] == "close-problems", done
         return sorted({p.code for p in open_problems(store) if p.severity == "error"})
-    done = api("ops-2", f"/api/approvals/{get('ops-1', '/api/approvals').json()[0]['id']}")
+    done = api("ops-2", f"/api/approvals/{get('ops-1', '/api/approvals').json()['rows'][0]['id']}")
     return "closed" if done.status_code == 200 else done.json()
 def decided(file, decision, other=""):
-    one = next(d["id"] for d in get("ops-1", "/api/deliveries").json() if d["file"] == file)
+    one = next(d["id"] for d in get("ops-1", "/api/deliveries").json()["rows"] if d["file"] == file)
     said = {"decision": decision, "other": one if other else "", "reason": "So."}
     asked = api("ops-1", f"/api/deliveries/{one}/decisions", **said)
     return api("ops-2", f"/api/decisions/{asked.json()['id']}").status_code

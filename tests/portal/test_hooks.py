@@ -140,7 +140,7 @@ def test_each_is_told_of_what_it_sees(
         ends = re.findall(r"/access/webhook/(\d+)/end/", partner.get("/access/").text)
         assert (
             partner.post(f"/access/webhook/{ends[0]}/end/").status_code == 302
-            and not partner.get("/api/hooks").json()
+            and not partner.get("/api/hooks").json()["total"]
         )
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from fenrun.portal.opaque import opaque
 from tests.portal.served import Portal
+from tests.turns import share
 
 ACCOUNTS = ("partner", "rep", "customer")
 _LISTS = ("api/crediting", "api/statements")
@@ -44,7 +45,10 @@ statements = list(
 others = [s for s in statements if s["payee"] not in %(parties)r]
 for number, party in enumerate(sorted({s["payee"] for s in others})[:3]):
     if not models.Dispute.objects.using(db).filter(party=party).exists():
-        disputes.open_dispute("somebody", party, others[0]["period_id"], "", "A secret of " + party)
+        opened = disputes.open_dispute(
+            "somebody", party, others[0]["period_id"], "", "A secret of " + party
+        )
+        disputes.add_file("somebody", opened, "secret.txt", b"A secret of " + party.encode())
         models.Request.objects.using(db).create(
             kind="association", customer="K-" + party, party=party, since="2024-05-01",
             reason="A secret of " + party, asked_by="somebody", asked_at=events.now(),
@@ -125,7 +129,8 @@ kinds = {
     kind._meta.db_table: kind
     for kind in (
         models.Period, models.Grant, models.Statement, models.Crediting, models.Request,
-        models.Dispute, models.DisputeEntry, models.Approval, models.DeliveryDecision, models.Event,
+        models.Dispute, models.DisputeEntry, models.DisputeFile, models.Approval,
+        models.DeliveryDecision, models.Event,
         models.Quote, models.Notice, models.SignUpLink, models.CaseQuestion, models.CaseEntry,
         models.QuestionedCase, models.Scenario, models.KnownName, models.Payment, models.SavedView,
     )
@@ -255,12 +260,15 @@ def _addresses(facts: dict[str, Any], party: str = "") -> dict[str, tuple[str, .
     each, few, posted = (3, 12, 999) if "FENRUN_NIGHTLY" in os.environ else (1, 4, 2)
     own = [s for s in statements if s["payee"] == party][-each:]
     some = [*own, *statements[:: max(1, len(statements) // (3 * few))]]
+    if each == 1:  # what the engine answers of one's own takes a second each time
+        some = [*own, *(s for s in some if s["payee"] != party)]
     numbers = dict.fromkeys(map(str, [*(n for n, _ in facts["disputes"]), *facts["numbers"]]))
     values = {
         "period": [*sorted({s["period_id"] for s in statements})[-2:], "1999-01"],
         "payee": ["nobody", *sorted({s["payee"] for s in some})[:few]],
         "line": [x for s in some for x in s["lines"]][:few] or ["x/y/z/P1"],
         "number": ["999999", *[*numbers][:few]],
+        "file": ["999999", "1", "2"],
         "case": [opaque(facts["case"]), "G09-20240801-nobody"],
         "customer": ["nobody", *facts["customers"][:few]],
         "order": [*facts["orders"][:few], "nobody"],
@@ -293,7 +301,8 @@ def _addresses(facts: dict[str, Any], party: str = "") -> dict[str, tuple[str, .
                     for v in values.get(slot, ["x"])
                 ]
         made = dict.fromkeys(options, ("GET",)) | made
-        made |= dict.fromkeys(options[:posted], ("GET", "POST"))
+        if each > 1 or "line" not in slots:
+            made |= dict.fromkeys(options[:posted], ("GET", "POST"))
     asked_of_the_engine = [
         f"{start}statements/{s['period_id']}/{s['payee']}/{way}"
         for s in some[: each + few // 2]
@@ -319,7 +328,7 @@ def _addresses(facts: dict[str, Any], party: str = "") -> dict[str, tuple[str, .
         f"{start}charges/{s['period_id']}/{line}{end}"
         for s in own
         for line in s["lines"][:1]
-        for start, end in (("", "/"), ("", "/?format=csv"), ("api/", "?size=1"))
+        for start, end in [("", "/"), *share([("", "/?format=csv"), ("api/", "?size=1")], 2)]
     ]
     queries = [
         f"{a}?{q}={v}"
@@ -335,6 +344,15 @@ def _addresses(facts: dict[str, Any], party: str = "") -> dict[str, tuple[str, .
     return {"/" + a.lstrip("/"): methods for a, methods in made.items() if "static" not in a}
 
 
+def _asked(portal: Portal, facts: dict[str, Any], account: str) -> dict[str, tuple[str, ...]]:
+    """What somebody asks: all of it, on PostgreSQL by day a share of what its rows answer."""
+    found = _addresses(facts, portal.parties[account])
+    if portal.database == "sqlite" or "FENRUN_NIGHTLY" in os.environ:
+        return found
+    of_the_engine = re.compile("estimate|change|/lines/|/charges/")
+    return dict(share([(a, m) for a, m in found.items() if not of_the_engine.search(a)], 4))
+
+
 @pytest.mark.parametrize("account", ACCOUNTS)
 def test_no_route_tells_what_does_not_concern_the_asker(
     portal: Portal, facts: dict[str, Any], account: str
@@ -345,7 +363,7 @@ def test_no_route_tells_what_does_not_concern_the_asker(
     shown = estimated = 0
     assert len(secrets) > 20
     with portal.sign_in(account) as client:
-        for address, methods in _addresses(facts, portal.parties[account]).items():
+        for address, methods in _asked(portal, facts, account).items():
             if "logout" in address:
                 continue
             for method in methods:
@@ -375,12 +393,13 @@ def test_no_route_tells_what_does_not_concern_the_asker(
 def _filled(route: str, number: str, period: str, payee: str, customer: str) -> str:
     """Return the address of a route with these identifiers."""
     values = {"number": number, "period": period, "payee": payee, "who": customer, "kind": "token"}
-    values |= {"customer": customer}
+    values |= {"customer": customer, "file": "1"}
     for slot, value in values.items():
         route = re.sub(rf"<(?:\w+:)?{slot}>", value, route)
     return "/" + route.lstrip("/")
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("account", ACCOUNTS)
 def test_what_is_others_is_answered_as_what_is_not(
     portal: Portal, facts: dict[str, Any], account: str

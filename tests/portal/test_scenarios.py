@@ -23,7 +23,7 @@ def test_operations_save_run_and_publish_by_two_and_nobody_else_sees_it(own: Por
     with own.sign_in("operations") as client, own.sign_in("auditor") as auditor:
         client.timeout = 300
         before = client.get("/api/statements", params={"period": period}).json()
-        plan = client.get("/api/plans").json()[0]["text"]
+        plan = client.get("/api/plans").json()["rows"][0]["text"]
         assert (
             "scenario-value"
             in client.post("/scenarios/check/", data={"text": CHEAPER.replace("-10", "-110")}).text
@@ -47,7 +47,7 @@ def test_operations_save_run_and_publish_by_two_and_nobody_else_sees_it(own: Por
         assert "cheaper" in page
         assert auditor.post(f"/scenarios/{number}/run/", data={"period": period}).status_code == 403
         assert client.get("/api/statements", params={"period": period}).json() == before
-        assert client.get("/api/plans").json()[0]["text"] == plan
+        assert client.get("/api/plans").json()["rows"][0]["text"] == plan
         assert client.post(f"{path}/publish").json()["problems"][0]["code"] == "approval-gone"
         asked = client.post(f"{path}/ask", json={"reason": "As agreed."})
         assert asked.json()["asked_by"] == "operations", asked.text
@@ -57,7 +57,7 @@ def test_operations_save_run_and_publish_by_two_and_nobody_else_sees_it(own: Por
         with own.sign_in("second") as second:
             done = second.post(f"{path}/publish")
             assert done.json().get("published_by") == "second", done.text
-        assert "from 30 % pays 9 %" in client.get("/api/plans").json()[0]["text"]
+        assert "from 30 % pays 9 %" in client.get("/api/plans").json()["rows"][0]["text"]
     _refused_to_all_others(own)
 
 

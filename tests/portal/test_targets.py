@@ -23,7 +23,7 @@ def test_a_target_is_entered_replaced_and_entered_again(own: Portal) -> None:
     ):
         before = client.get(
             "/api/targets", params={"party": form["party"], "figure": "quota", "period": "2024-Q4"}
-        ).json()[0]["amount"]
+        ).json()["rows"][0]["amount"]
         for amount in ("1000000", before, "1000000"):
             assert (
                 client.post(
@@ -34,7 +34,7 @@ def test_a_target_is_entered_replaced_and_entered_again(own: Portal) -> None:
             found = auditor.get(
                 "/api/targets",
                 params={"party": form["party"], "figure": "quota", "period": "2024-Q4"},
-            ).json()
+            ).json()["rows"]
             assert [(Decimal(f["amount"]), f["actor"], f["reason"]) for f in found] == [
                 (Decimal(amount), "operations", "As agreed.")
             ]
@@ -63,7 +63,7 @@ def test_a_target_is_entered_replaced_and_entered_again(own: Portal) -> None:
 
 def test_a_plan_that_is_taken_back_is_known_again(own: Portal) -> None:
     with own.sign_in("operations") as client:
-        text = client.get("/api/plans").json()[0]["text"]
+        text = client.get("/api/plans").json()["rows"][0]["text"]
         other = text.replace("Month task", "Task of the month")
         assert other != text
         for wanted in (other, text, other):
@@ -73,7 +73,7 @@ def test_a_plan_that_is_taken_back_is_known_again(own: Portal) -> None:
                 ).status_code
                 == 302
             )
-            now = client.get("/api/plans").json()[0]["text"]
+            now = client.get("/api/plans").json()["rows"][0]["text"]
             assert ("Task of the month" in now) == (wanted is other) and now.count("# entered") == 1
         plan = yaml.load(text, yaml.BaseLoader)
         expected = [{"payee": "P1", "period": "2024-03", "earned": 1}]
@@ -81,7 +81,7 @@ def test_a_plan_that_is_taken_back_is_known_again(own: Portal) -> None:
         failing = {"text": yaml.safe_dump(plan, sort_keys=False), "reason": "As agreed."}
         refused = client.post("/api/plans", json=failing)
         assert refused.status_code == 409 and "plan-cases-fail" in refused.text
-        assert client.get("/api/plans").json()[0]["text"] == now
+        assert client.get("/api/plans").json()["rows"][0]["text"] == now
 
 
 def test_a_manager_s_team_adds_up(portal: Portal) -> None:
@@ -138,16 +138,16 @@ def test_the_api_imports_asks_what_if_and_checks_plans(own: Portal) -> None:
             p["place"]["source"] for p in job["problems"]
         ] == ["wrong.csv"]
         assert client.get("/api/import/99").status_code == 404
-        links = auditor.get(f"/api/book/{customer}").json()
+        links = auditor.get(f"/api/book/{customer}").json()["rows"]
         assert {"partner", "customer"} <= {x["role"] for x in links} and all(
             x["actor"] for x in links
         )
         asked = {"to": "P00013", "since": "2024-09-01", "period": "2024-09"}
-        moved = auditor.get(f"/api/book/{customer}/move", params=asked).json()
+        moved = auditor.get(f"/api/book/{customer}/move", params=asked).json()["rows"]
         assert all(
             Decimal(m["after"]) - Decimal(m["before"]) == Decimal(m["more"]) != 0 for m in moved
         )
-        text = client.get("/api/plans").json()[0]["text"]
+        text = client.get("/api/plans").json()["rows"][0]["text"]
         same = auditor.post("/api/plans/check", json={"text": text}).json()
         assert same["changes"] == same["payees"] == [] and same["cases"][0] == same["cases"][1]
         other = auditor.post(

@@ -26,7 +26,7 @@ from fenrun.cli.output import (
 )
 from fenrun.cli.rows_shown import in_minor_units
 from fenrun.lab.answers import Rows, concentration
-from fenrun.lab.run import Outcome, WhatIf, whatif
+from fenrun.lab.run import Outcome, WhatIf, settlements, whatif
 from fenrun.lab.scenario import load_scenario
 from fenrun.lab.written import whatif_as_json
 from fenrun.store.facts import Store
@@ -79,7 +79,7 @@ def command(
     people would react is in them only where a scenario says so.
     """
     read = [load_scenario(path) for path in scenarios]
-    with progress("whatif", len(read)) as step:
+    with progress("whatif", settlements(read, causes)) as step:
         found = whatif(workspace, read, period, known, lambda name: step(1), causes, drafts)
     problems = [problem for one in found.outcomes for problem in one.problems]
     if json_:

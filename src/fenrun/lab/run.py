@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def whatif(
 ) -> WhatIf:
     """Settle a period as it is, and as it would be under each scenario. Raises Refused.
 
-    Facts are those known at a moment, by default all. `progress` is told the name of each scenario.
+    Facts are those known at a moment, by default all. `progress` is told the name of a scenario
+    before each of its `settlements`.
     `with_causes`, each patch is told apart from those before it: one settlement more for each. What
     scenarios say of book and plans is written as `drafts` into a folder. Nothing is kept.
     """
@@ -75,33 +77,47 @@ def whatif(
     before = lab.settle(lab.facts)
     outcomes = []
     for scenario in read:
-        progress(scenario.id)
-        outcomes.append(_outcome(lab, before, scenario, with_causes, drafts))
+        tell = partial(progress, scenario.id)
+        outcomes.append(_outcome(lab, before, scenario, with_causes, drafts, tell))
     return WhatIf(period, lab.known, before, lab.spent(lab.facts), tuple(outcomes))
 
 
+def settlements(scenarios: Sequence[Scenario], with_causes: bool) -> int:
+    """Return how often a period is settled for some scenarios, beside as it is."""
+    return sum(max(len(one.paths), 1) if with_causes else 1 for one in scenarios)
+
+
 def _outcome(
-    lab: Lab, before: Run, scenario: Scenario, with_causes: bool, drafts: Path | None
+    lab: Lab,
+    before: Run,
+    scenario: Scenario,
+    with_causes: bool,
+    drafts: Path | None,
+    tell: Callable[[], None],
 ) -> Outcome:
     """Return a scenario settled beside what is."""
+    tell()
     with lab.patched(scenario) as patched:
         run = lab.settle(patched.facts)
         spent = lab.spent(patched.facts)
         written = write_drafts(patched, scenario, drafts) if drafts else []
     found = answer(lab.chooser.book, before, patched.book, run)
     new = [problem for problem in run.problems if problem not in before.problems]
-    causes = list(_causes(lab, before, scenario, run)) if with_causes else []
+    causes = list(_causes(lab, before, scenario, run, tell)) if with_causes else []
     problems = (*patched.problems, *new)
     return Outcome(scenario, run, found, problems, spent, causes, tuple(written))
 
 
-def _causes(lab: Lab, before: Run, scenario: Scenario, after: Run) -> Iterator[dict[str, Any]]:
+def _causes(
+    lab: Lab, before: Run, scenario: Scenario, after: Run, tell: Callable[[], None]
+) -> Iterator[dict[str, Any]]:
     """Yield what each patch adds to what is earned, beside those before it; they sum to all."""
     paths, last = scenario.paths, earned_in_all(before)
     for number, path in enumerate(paths, 1):
         if number == len(paths):
             now = earned_in_all(after)
         else:
+            tell()
             with lab.patched(scenario, paths[:number]) as patched:
                 now = earned_in_all(lab.settle(patched.facts))
         for currency in sorted({*last, *now}):

@@ -15,7 +15,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 
-UPLOADS = ("/import/start/", "/api/import")
+UPLOADS = ("/import/start/", "/api/import", "/verify/", "/api/verify")
 """The ends of the paths that take files."""
 MOST_UPLOAD, MOST_BODY = 2**30, 2_621_440
 """Bytes of a body: of files, and of anything else (Django's own limit of a form)."""

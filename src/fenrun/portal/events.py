@@ -148,9 +148,10 @@ def digest_of(event: models.Event) -> str:
     return digest(KIND, event.salt, at, event.actor, event.act, event.subject, event.detail)
 
 
-def events_of(rows: Sequence[int]) -> dict[int, models.Event]:
-    """Return what the portal knows of rows of the log, by their numbers."""
-    found = models.Event.objects.filter(seq__in=rows)
+def events_of(rows: Sequence[int] | None = None) -> dict[int, models.Event]:
+    """Return what the portal knows of rows of the log, by their numbers; None: of all rows."""
+    found = models.Event.objects.all()
+    found = found if rows is None else found.filter(seq__in=rows)
     return {event.seq: event for event in found if event.seq is not None}
 
 

@@ -97,6 +97,9 @@ class Period(models.Model):
         default=dict,
         help_text="Problems of its run by severity, lines without a target: as pages count them.",
     )
+    layout = models.IntegerField(
+        default=0, help_text="Of its rows: those of an earlier one are made anew at the next start."
+    )
     before_run = models.CharField(
         max_length=64, default="", help_text="The run that was shown before; empty: none was."
     )
@@ -172,6 +175,31 @@ class Dispute(models.Model):
     state = models.CharField(max_length=20, choices=[(s, s) for s in STATES])
     opened_by = models.CharField(max_length=150)
     opened_at = models.DateTimeField()
+    amount = models.CharField(max_length=60, blank=True, help_text="Claimed, exact text.")
+    currency = models.CharField(max_length=10, blank=True)
+    charge = models.CharField(
+        max_length=500, blank=True, help_text="Place of the charge that it is about."
+    )
+    customer = models.CharField(
+        max_length=200, blank=True, help_text="Whose spend, credited to others, it is about."
+    )
+    owner = models.CharField(max_length=150, blank=True, help_text="Of operations, who answers it.")
+    due = models.DateField(null=True, help_text="The day by which it is answered.")
+    pay_then = models.CharField(
+        max_length=60, blank=True, help_text="What the statement paid when it was accepted."
+    )
+
+
+class DisputeFile(models.Model):
+    """A file that shows what a dispute is about."""
+
+    dispute = models.ForeignKey(Dispute, models.CASCADE)
+    party = models.CharField(max_length=200)
+    name = models.CharField(max_length=200)
+    content = models.BinaryField()
+    size = models.IntegerField(help_text="Bytes.")
+    by = models.CharField(max_length=150)
+    at = models.DateTimeField()
 
 
 class DisputeEntry(models.Model):
@@ -544,6 +572,22 @@ class ImportJob(models.Model):
     over = models.BooleanField(default=False)
     at = models.DateTimeField(help_text="When it was last heard of.")
     imported = models.JSONField(default=list)
+    problems = models.JSONField(default=list)
+
+
+class Work(models.Model):
+    """Slow work that goes on while one watches, as every process shows it: `commands/work.py`."""
+
+    KINDS = SCENARIO, SETTLE = ("scenario", "settle")
+    kind = models.CharField(max_length=20, choices=[(k, k) for k in KINDS])
+    subject = models.CharField(max_length=60, help_text="Number of a scenario, or key of a period.")
+    actor = models.CharField(max_length=150)
+    now = models.CharField(max_length=200, blank=True, help_text="The step that is being done.")
+    done = models.IntegerField(default=0, help_text="Steps that were begun.")
+    steps = models.IntegerField(default=0, help_text="Steps in all; 0: nobody knows yet.")
+    changed = models.BooleanField(null=True, help_text="Whether something came out otherwise.")
+    over = models.BooleanField(default=False)
+    at = models.DateTimeField(help_text="When it was last heard of.")
     problems = models.JSONField(default=list)
 
 

@@ -214,7 +214,7 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     from django.core.wsgi import get_wsgi_application
 
     from fenrun.portal import workers
-    from fenrun.portal.commands import following, imports, notices, webhook_delivery
+    from fenrun.portal.commands import following, imports, notices, webhook_delivery, work
     from fenrun.portal.edge import LIMITS, Server, framed
 
     application = framed(get_wsgi_application())
@@ -239,7 +239,7 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     stopped = _stopped_by_signals(server)
     opened(int(server.effective_port))
     try:
-        server.run_until(stopped, imports.has_running_jobs)
+        server.run_until(stopped, lambda: imports.has_running_jobs() or work.has_running())
     finally:
         workers.stop_all()
         gc.unfreeze()  # else DuckDB's binding lists, line by line, what is never let go

@@ -41,6 +41,7 @@ from fenrun.portal.pages import (
     trust,
     verify,
     webhooks,
+    work,
 )
 
 _NOT_OFFERED = (
@@ -69,6 +70,7 @@ urlpatterns = [
     path("views/<int:number>/drop/", tables.drop, name="drop-view"),
     path("statements/<str:period>/<id:payee>/", statements.one, name="statement"),
     path("statements/<str:period>/<id:payee>/estimate/", statements.estimate, name="estimate"),
+    path("statements/<str:period>/<id:payee>/document/", statements.document, name="document"),
     path("lines/<str:period>/<line:line>/", statements.line, name="line"),
     path("guides/<str:period>/<id:plan>/", statements.guide, name="guide"),
     path("charges/<str:period>/<line:line>/", statements.charges, name="charges"),
@@ -88,6 +90,7 @@ urlpatterns = [
     path("payments/", payments.listed, name="payments"),
     path("payments/change/", payments.change, name="change-payments"),
     path("payments/file/", payments.file, name="payments-file"),
+    path("work/<int:number>/", work.one, name="work"),
     path("import/", imports.listed, name="imports"),
     path("import/start/", imports.start, name="start-import"),
     path("import/<int:number>/", imports.one, name="import-job"),
@@ -100,6 +103,7 @@ urlpatterns = [
     path("book/", book.customer, name="book"),
     path("targets/", targets.listed, name="targets"),
     path("targets/give/", targets.give, name="set-target"),
+    path("targets/undo/", targets.undo, name="undo-target"),
     path("bulk/", bulk.form, name="bulk"),
     path("bulk/enter/", bulk.enter, name="enter-bulk"),
     path("plans/", plans.listed, name="plans"),
@@ -138,6 +142,9 @@ urlpatterns = [
     path("disputes/", disputes.listed, name="disputes"),
     path("disputes/open/", disputes.open_, name="open-dispute"),
     path("disputes/<int:number>/", disputes.one, name="dispute"),
+    path("disputes/<int:number>/assign/", disputes.assign, name="assign-dispute"),
+    path("disputes/<int:number>/files/", disputes.add_file, name="add-dispute-file"),
+    path("disputes/<int:number>/files/<int:file>/", disputes.file, name="dispute-file"),
     path("disputes/<int:number>/answer/", disputes.answer, name="answer-dispute"),
     path("access/", access.mine, name="access"),
     path("access/give/", access.give, name="give"),

@@ -11,10 +11,12 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Place, refused
 from fenrun.plan.rows import settled_together
 from fenrun.settle.detail import detail_of
-from fenrun.settle.explain import asked_of_charges, listed_charge
+from fenrun.settle.explain import asked_of_charges, listed_charge, listing
 from fenrun.statement.rows import clauses_of, title_of
 from fenrun.statement.run import Run
 
+_SOUGHT = """
+  AND contains(lower(concat_ws(' ', c.customer, s.{service}, s.BillingAccountId, s.{order})), ?)"""
 OUTSIDE = "outside"
 """Stands for a charge that the component does not measure at all."""
 _LINE = """
@@ -27,25 +29,31 @@ SELECT t.import_id, t.row_no, DATE '1970-01-01' + CAST(t.own_day AS INTEGER) AS 
        s.InvoiceIssuerName AS issuer, s.BillingAccountId AS account, s.{order} AS order_id,
        s.{service} AS service, {amount} AS amount, c.share, {amount} * c.share AS credited,
        c.customer, c.clause, c.via, c.customer_link, c.link AS link_id, c.measured, c.excluded_by,
-       {charged} AS charged, s.BillingCurrency AS currency, {rate} AS rate
-{of_credits}
-ORDER BY abs({amount}) DESC, t.import_id, t.row_no, c.clause, c.link
+       {charged} AS charged, s.BillingCurrency AS currency, {rate} AS rate{of_days}
+{of_credits}"""
+_PAGE = """
+SELECT *
+FROM {charges}
+ORDER BY abs(amount) DESC, import_id, row_no, clause, link_id
 LIMIT ? OFFSET ?"""
 _SUMS = """
-SELECT CASE WHEN c.measured = 0 THEN '{outside}' ELSE coalesce(c.excluded_by, '') END AS rule,
-       count(*) AS charges, sum({amount} * c.share) AS credited
-{of_credits}
+SELECT CASE WHEN measured = 0 THEN '{outside}' ELSE coalesce(excluded_by, '') END AS rule,
+       count(*) AS charges, sum(credited) AS credited
+FROM {charges}
 GROUP BY 1
 ORDER BY 1"""
 
 
-def line_charges(run: Run, line_id: str, start: int = 0, most: int = 50) -> dict[str, Any]:
+def line_charges(
+    run: Run, line_id: str, start: int = 0, most: int = 50, sought: str = ""
+) -> dict[str, Any]:
     """Return the charges of a line, largest first, from a place on; amounts are exact text.
 
     `total` counts all of them. A charge has what `explain` lists, and `counts`: whether the line
     measures it, and `rule`: the clause that excludes it, nothing where it counts, OUTSIDE where the
     component does not measure it. `sums`: by rule title, charges and what of them is credited.
-    Raises Refused where the run has no such line.
+    With `sought` those alone whose customer, service, account or order holds that text, in any
+    case; `total` and `sums` are of these. Raises Refused where the run has no such line.
     """
     found = run.engine.rows(_LINE, [line_id])
     if not found:
@@ -55,10 +63,12 @@ def line_charges(run: Run, line_id: str, start: int = 0, most: int = 50) -> dict
     group = next(group for group in plans if line["plan_id"] in {plan.id for plan in group})
     with detail_of(run, [line["payee"]], group) as detail:
         filled, values = asked_of_charges(run, detail, line, counting=True)
-        sums = run.engine.rows(_SUMS.format(outside=OUTSIDE, **filled), values)
-        rows = run.engine.rows(
-            _ROWS.format(**filled).replace("s.NULL", "NULL"), [*values, most, start]
-        )
+        if sought:
+            filled["of_credits"] += _SOUGHT.format(**filled)
+            values.append(sought.casefold())
+        charges = listing(_ROWS, filled)
+        sums = run.engine.rows(_SUMS.format(outside=OUTSIDE, charges=charges), values)
+        rows = run.engine.rows(_PAGE.format(charges=charges), [*values, most, start])
     clauses = clauses_of(run)
 
     def title(rule: str) -> dict[str, str] | None:

@@ -34,6 +34,7 @@ SEEN_BY: dict[str, dict[str, tuple[str, ...] | None]] = {
     "portal_request": {"customer": (CUSTOMER,), "party": (PARTNER,)},
     "portal_dispute": {"party": (*_PAYEE, CUSTOMER)},
     "portal_disputeentry": {"party": (*_PAYEE, CUSTOMER)},
+    "portal_disputefile": {"party": (*_PAYEE, CUSTOMER)},
     "portal_notice": {"reader": NAMED},
     "portal_signuplink": {"party": (PARTNER,)},
     "portal_quote": {"party": _PAYEE, "readers": NAMED},
@@ -65,6 +66,7 @@ INSIDE = frozenset(
         "portal_spent",
         "portal_failedsignin",
         "portal_importjob",
+        "portal_work",
         "portal_logname",
         "portal_mailaddress",
     }

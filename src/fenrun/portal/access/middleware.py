@@ -38,6 +38,7 @@ KEPT_FOR = timedelta(days=1)
 """How long the same key gets the same answer."""
 _FORMS = {
     "set-target": ("targets", ()),
+    "undo-target": ("targets", ()),
     "ask": ("requests", ()),
     "give": ("access", ()),
     "make-token": ("access", ()),
@@ -49,7 +50,9 @@ _FORMS = {
     "ask-close": ("period", ("period",)),
     "approve-close": ("period", ("period",)),
     "answer-dispute": ("dispute", ("number",)),
-    "open-dispute": ("statement", ("period", "party")),
+    "open-dispute": ("open-dispute", ()),
+    "assign-dispute": ("dispute", ("number",)),
+    "add-dispute-file": ("dispute", ("number",)),
 }
 """By the address of a form, the page on which it stands, and which of its values that names."""
 Answer = Callable[[HttpRequest], HttpResponse]

@@ -18,6 +18,7 @@ from fenrun.portal.access.middleware import full_disk, refusal
 from fenrun.portal.access.request import PortalRequest
 from fenrun.portal.api import (
     book,
+    bulk,
     cases,
     crediting,
     deliveries,
@@ -26,6 +27,7 @@ from fenrun.portal.api import (
     imports,
     log,
     notices,
+    payments,
     periods,
     plans,
     prices,
@@ -34,8 +36,10 @@ from fenrun.portal.api import (
     scenarios,
     statements,
     targets,
+    verify,
     ways,
     webhooks,
+    work,
 )
 from fenrun.portal.api.shared import forbidden
 from fenrun.portal.language import lang
@@ -63,6 +67,10 @@ _RESOURCES = (
     targets,
     ways,
     webhooks,
+    payments,
+    bulk,
+    verify,
+    work,
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Field, Query, Schema
 
-from fenrun.portal.api.shared import ERRORS, Paged, Router, Window, page_of, wanted
+from fenrun.portal.api.shared import ERRORS, Paged, Router, Window, of_period, page_of, wanted
 from fenrun.portal.models import Crediting
 
 router = Router()
@@ -49,5 +49,5 @@ def crediting(
     request: HttpRequest, window: Query[Window], customer: str = "", period: str = ""
 ) -> Any:
     """Return to whom spend is credited, since when, entered by whom."""
-    found = Crediting.objects.filter(**wanted(customer=customer, period_id=period))
+    found = Crediting.objects.filter(**of_period(period), **wanted(customer=customer))
     return page_of(found.order_by("-period_id", "id"), window)

@@ -6,16 +6,19 @@ from datetime import datetime
 from typing import Any
 
 from django.http import Http404, HttpRequest
-from ninja import Field, Schema
+from ninja import Field, Query, Schema
 
 from fenrun.portal.access.permissions import store_of
 from fenrun.portal.api.shared import (
     ERRORS,
     NUMBER,
+    Paged,
     Router,
+    Window,
     clean,
     only_operations,
     only_who_see_everything,
+    page_of,
 )
 from fenrun.portal.commands import deliveries as commands
 from fenrun.portal.language import lang
@@ -40,6 +43,12 @@ class DeliveryOut(Schema):
     billed_aside: dict[str, str]
     actor: str
     at: str
+
+
+class DeliveryPage(Paged):
+    """A page of deliveries."""
+
+    rows: list[DeliveryOut]
 
 
 class RowOut(Schema):
@@ -79,6 +88,12 @@ class DecisionOut(Schema):
     approved_at: datetime | None
     ended_by: str
     ended_at: datetime | None
+
+
+class DecisionPage(Paged):
+    """A page of decisions."""
+
+    rows: list[DecisionOut]
 
 
 class RowIn(Schema):
@@ -121,11 +136,17 @@ def _as_json(one: commands.Delivery) -> dict[str, Any]:
     }
 
 
-@router.get("/deliveries", response={200: list[DeliveryOut], **ERRORS}, summary="All deliveries")
-def deliveries(request: HttpRequest) -> Any:
-    """Return every delivery, latest first, in force or not."""
+@router.get("/deliveries", response={200: DeliveryPage, **ERRORS}, summary="All deliveries")
+def deliveries(request: HttpRequest, window: Query[Window], state: str = "", kind: str = "") -> Any:
+    """Return every delivery, latest first, in force or not; in a state, of a kind."""
     only_who_see_everything(request)
-    return [_as_json(one) for one in commands.deliveries(store_of(request))]
+    found = [
+        one
+        for one in commands.deliveries(store_of(request))
+        if state in ("", one.state) and kind in ("", one.item.kind)
+    ]
+    page = page_of(found, window)
+    return {**page, "rows": [_as_json(one) for one in page["rows"]]}
 
 
 @router.get(
@@ -178,13 +199,11 @@ def mend_rows(request: HttpRequest, delivery: str, said: MendIn) -> Any:
     return 201, {"id": done.id, "rows": done.facts["rows"], "billed": done.facts["billed"]}
 
 
-@router.get(
-    "/decisions", response={200: list[DecisionOut], **ERRORS}, summary="Decisions that wait"
-)
-def decisions(request: HttpRequest) -> Any:
+@router.get("/decisions", response={200: DecisionPage, **ERRORS}, summary="Decisions that wait")
+def decisions(request: HttpRequest, window: Query[Window]) -> Any:
     """Return the decisions about deliveries that wait for a second."""
     only_who_see_everything(request)
-    return commands.waiting()
+    return page_of(commands.waiting(), window)
 
 
 @router.post(

@@ -7,10 +7,20 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Field, Schema
+from ninja import Field, Query, Schema
 
 from fenrun.portal.access.permissions import reasons_of
-from fenrun.portal.api.shared import ERRORS, MOST, NUMBER, Router, clean, only_operations
+from fenrun.portal.api.shared import (
+    ERRORS,
+    NUMBER,
+    Paged,
+    Router,
+    Window,
+    clean,
+    only_operations,
+    page_of,
+    wanted,
+)
 from fenrun.portal.commands import grants as commands
 from fenrun.portal.models import Grant
 
@@ -30,6 +40,12 @@ class GrantOut(Schema):
     holds_at: datetime | None = Field(description="None: it waits for the second of operations.")
 
 
+class GrantPage(Paged):
+    """A page of grants."""
+
+    rows: list[GrantOut]
+
+
 class GrantIn(Schema):
     """A grant, as it is given."""
 
@@ -45,20 +61,21 @@ class LinkOut(Schema):
     path: str = Field(description="At the portal's own address.")
 
 
-@router.get("/me", response={200: list[GrantOut], **ERRORS}, summary="What I may see, and why")
-def me(request: HttpRequest) -> Any:
+@router.get("/me", response={200: GrantPage, **ERRORS}, summary="What I may see, and why")
+def me(request: HttpRequest, window: Query[Window]) -> Any:
     """Return one's own grants."""
-    return reasons_of(request)
+    return page_of(reasons_of(request), window)
 
 
 @router.get(
     "/grants",
-    response={200: list[GrantOut], **ERRORS},
+    response={200: GrantPage, **ERRORS},
     summary="The grants that I see: mine, or everybody's",
 )
-def grants(request: HttpRequest) -> Any:
-    """Return the grants in force, latest first."""
-    return Grant.objects.filter(ended_at=None).order_by("-id")[:MOST]
+def grants(request: HttpRequest, window: Query[Window], role: str = "", party: str = "") -> Any:
+    """Return the grants in force, latest first; of a role, for a party."""
+    found = Grant.objects.filter(ended_at=None, **wanted(role=role, party=party))
+    return page_of(found.order_by("-id"), window)
 
 
 @router.post("/grants", response={201: GrantOut, **ERRORS}, summary="Let somebody see")

@@ -6,14 +6,24 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Field, Schema
+from ninja import Field, Query, Schema
 
 from fenrun.closing.keys import known_keys
 from fenrun.portal.access.permissions import store_of
-from fenrun.portal.api.shared import ERRORS, Router, only_who_see_everything
+from fenrun.portal.api.shared import (
+    ERRORS,
+    Paged,
+    Router,
+    Window,
+    clean,
+    only_who_see_everything,
+    page_of,
+)
 from fenrun.portal.commands.verifying import broken
 from fenrun.portal.language import lang
 from fenrun.portal.request_queue import outside_queue
+from fenrun.store.audit_log import Event
+from fenrun.store.facts import Store
 
 router = Router()
 _COLUMNS = ("seq", "at", "actor", "act", "kind", "subject", "reason", "previous", "hash")
@@ -37,30 +47,61 @@ class KeyOut(Schema):
     seq: int
 
 
+class KeyPage(Paged):
+    """A page of public keys."""
+
+    rows: list[KeyOut]
+
+
+class EventPage(Paged):
+    """A page of the log's events."""
+
+    rows: list[dict[str, Any]]
+
+
 @router.get(
     "/keys",
-    response={200: list[KeyOut], **ERRORS},
+    response={200: KeyPage, **ERRORS},
     by_alias=False,
     summary="The keys that sign closes and bundles",
 )
-def keys(request: HttpRequest) -> Any:
+def keys(request: HttpRequest, window: Query[Window]) -> Any:
     """Return the public signing keys of the workspace, the one in force last; for everybody."""
-    return known_keys(store_of(request))
+    return page_of(known_keys(store_of(request)), window)
 
 
-@router.get("/log", response={200: list[dict[str, Any]], **ERRORS}, summary="The log of all events")
-def log(request: HttpRequest) -> Any:
-    """Return the log as `fenrun audit show --json` prints it; for operations and auditors.
+@router.get("/log", response={200: EventPage, **ERRORS}, summary="The log of all events")
+def log(
+    request: HttpRequest,
+    window: Query[Window],
+    after: int = 0,
+    actor: str = "",
+    act: str = "",
+    kind: str = "",
+) -> Any:
+    """Return events as `fenrun audit show --json` prints them, in their order.
 
-    Its codes are those names that the portal knows.
+    Those `after` one by its number, of an actor, an act, a kind. For operations and auditors. Codes
+    are those names that the portal knows.
     """
     only_who_see_everything(request)
     store = store_of(request)
     with outside_queue():
-        found = store.log.events()
-    events = [{name: getattr(event, name) for name in _COLUMNS} for event in found]
-    named = {name: store.names for name in ("actor", "reason")}
-    return [event | {name: of(event[name]) for name, of in named.items()} for event in events]
+        found = store.log.events(after=min(max(after, 0), 2**62))
+        asked = {name: clean(text) for name, text in (("act", act), ("kind", kind)) if text}
+        chosen = [
+            event
+            for event in found
+            if all(getattr(event, name) == text for name, text in asked.items())
+            and (not actor or store.names(event.actor) == actor)
+        ]
+    page = page_of(chosen, window)
+    return {**page, "rows": [_event(store, event) for event in page["rows"]]}
+
+
+def _event(store: Store, event: Event) -> dict[str, Any]:
+    told = {name: getattr(event, name) for name in _COLUMNS}
+    return told | {name: store.names(told[name]) for name in ("actor", "reason")}
 
 
 @router.get(

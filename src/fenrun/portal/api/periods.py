@@ -7,11 +7,21 @@ from typing import Any
 
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Field, Schema
+from ninja import Field, Query, Schema
 
 from fenrun.base.when import parse_period
 from fenrun.portal.access.permissions import store_of
-from fenrun.portal.api.shared import ERRORS, MOST, NUMBER, Router, clean, only_operations
+from fenrun.portal.api.shared import (
+    ERRORS,
+    NUMBER,
+    Paged,
+    Router,
+    Window,
+    clean,
+    of_period,
+    only_operations,
+    page_of,
+)
 from fenrun.portal.commands import closing
 from fenrun.portal.models import Approval, Period
 
@@ -28,6 +38,12 @@ class PeriodOut(Schema):
     closed: bool
     closed_at: datetime | None = Field(description="When it was closed (UTC), where it is.")
     currency: str
+
+
+class PeriodPage(Paged):
+    """A page of periods."""
+
+    rows: list[PeriodOut]
 
 
 class Reason(Schema):
@@ -60,6 +76,12 @@ class ApprovalOut(Schema):
     ended_why: str
 
 
+class ApprovalPage(Paged):
+    """A page of closes that were asked for."""
+
+    rows: list[ApprovalOut]
+
+
 class Settling(Schema):
     """The outcome of settling."""
 
@@ -67,12 +89,11 @@ class Settling(Schema):
     changed: bool
 
 
-@router.get(
-    "/periods", response={200: list[PeriodOut], **ERRORS}, summary="The periods that are shown"
-)
-def periods(request: HttpRequest) -> Any:
-    """Return the periods, latest first."""
-    return Period.objects.order_by("-key")
+@router.get("/periods", response={200: PeriodPage, **ERRORS}, summary="The periods that are shown")
+def periods(request: HttpRequest, window: Query[Window], closed: bool | None = None) -> Any:
+    """Return the periods, latest first; those that are closed, or that are not."""
+    found = Period.objects.order_by("-key")
+    return page_of(found if closed is None else found.filter(closed=closed), window)
 
 
 @router.post(
@@ -125,8 +146,9 @@ def end_close(request: HttpRequest, said: Reason, number: int = NUMBER) -> Any:
 
 
 @router.get(
-    "/approvals", response={200: list[ApprovalOut], **ERRORS}, summary="Closes that were asked for"
+    "/approvals", response={200: ApprovalPage, **ERRORS}, summary="Closes that were asked for"
 )
-def approvals(request: HttpRequest) -> Any:
-    """Return the closes, latest first."""
-    return Approval.objects.order_by("-id")[:MOST]
+def approvals(request: HttpRequest, window: Query[Window], period: str = "") -> Any:
+    """Return the closes, latest first; of a period."""
+    found = Approval.objects.filter(**of_period(period, "period"))
+    return page_of(found.order_by("-id"), window)

@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Field, Schema
+from ninja import Field, Query, Schema
 
 from fenrun.portal.access.permissions import store_of
-from fenrun.portal.api.shared import ERRORS, Router, clean, only_operations, only_who_see_everything
+from fenrun.portal.api.shared import (
+    ERRORS,
+    Paged,
+    Router,
+    Window,
+    clean,
+    only_operations,
+    only_who_see_everything,
+    page_of,
+)
 from fenrun.portal.commands import plans as commands
 from fenrun.portal.language import lang
 
@@ -27,6 +36,12 @@ class PlanOut(Schema):
 
     plan: str
     text: str
+
+
+class PlanPage(Paged):
+    """A page of plans."""
+
+    rows: list[PlanOut]
 
 
 class CheckIn(Schema):
@@ -48,14 +63,15 @@ class CheckedOut(Schema):
     period: str
 
 
-@router.get(
-    "/plans", response={200: list[PlanOut], **ERRORS}, summary="The plans as they are known"
-)
-def plans(request: HttpRequest) -> Any:
-    """Return each plan with its text; for operations and auditors."""
+@router.get("/plans", response={200: PlanPage, **ERRORS}, summary="The plans as they are known")
+def plans(request: HttpRequest, window: Query[Window], plan: str = "") -> Any:
+    """Return each plan with its text, or one; for operations and auditors."""
     only_who_see_everything(request)
     known = commands.current_plans(store_of(request))
-    return [{"plan": plan, "text": file.content} for plan, file in known.items()]
+    found = [
+        {"plan": name, "text": file.content} for name, file in known.items() if plan in ("", name)
+    ]
+    return page_of(found, window)
 
 
 @router.post("/plans", response={201: PlanOut, **ERRORS}, summary="Publish a plan from now on")

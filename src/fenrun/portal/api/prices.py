@@ -7,12 +7,20 @@ from datetime import date
 from typing import Any
 
 from django.http import Http404, HttpRequest
+from ninja import Query
 
 from fenrun.base.problem import Problem
 from fenrun.base.when import Period, parse_period
 from fenrun.base.words import Unreadable
 from fenrun.portal.access.permissions import store_of
-from fenrun.portal.api.shared import ERRORS, Router, clean, only_who_see_everything
+from fenrun.portal.api.shared import (
+    ERRORS,
+    Part,
+    Router,
+    clean,
+    only_who_see_everything,
+    part_of,
+)
 from fenrun.portal.language import lang
 from fenrun.portal.request_queue import outside_queue
 from fenrun.pricing.agreements import agreements_of
@@ -34,33 +42,37 @@ router = Router()
 @router.get(
     "/prices", response={200: dict[str, Any], **ERRORS}, summary="The prices that customers pay"
 )
-def prices(request: HttpRequest, period: str, customer: str = "", sku: str = "") -> Any:
+def prices(
+    request: HttpRequest, part: Query[Part], period: str, customer: str = "", sku: str = ""
+) -> Any:
     """Return prices as `fenrun price --json` prints them; for operations and auditors."""
     only_who_see_everything(request)
     asked = _period(clean(period))
     with outside_queue():
         found = prices_of(store_of(request), asked)
-    return _with_problems(prices_as_json(found, clean(customer), clean(sku)), found.problems)
+    said = prices_as_json(found, clean(customer), clean(sku))
+    return _with_problems(part_of(said, part), found.problems)
 
 
 @router.get("/breaches", response={200: dict[str, Any], **ERRORS}, summary="Sales below a floor")
-def breaches(request: HttpRequest, period: str) -> Any:
+def breaches(request: HttpRequest, part: Query[Part], period: str) -> Any:
     """Return sales below a floor as `fenrun breaches --json` does; for operations and auditors."""
     only_who_see_everything(request)
     asked = _period(clean(period))
     with outside_queue():
         found = breaches_of(store_of(request), asked)
-    return _with_problems(breaches_as_json(found), found.problems)
+    return _with_problems(part_of(breaches_as_json(found), part), found.problems)
 
 
 @router.get(
     "/terms", response={200: dict[str, Any], **ERRORS}, summary="The terms that hold on a day"
 )
-def terms(request: HttpRequest, on: date, about: str = "") -> Any:
+def terms(request: HttpRequest, part: Query[Part], on: date, about: str = "") -> Any:
     """Return terms as `fenrun terms show --json` prints them; for operations and auditors."""
     only_who_see_everything(request)
     with outside_queue():
-        return terms_as_json(terms_in_force(store_of(request), on, about=clean(about)), on)
+        said = terms_as_json(terms_in_force(store_of(request), on, about=clean(about)), on)
+    return part_of(said, part)
 
 
 @router.get(
@@ -68,12 +80,12 @@ def terms(request: HttpRequest, on: date, about: str = "") -> Any:
     response={200: dict[str, Any], **ERRORS},
     summary="Coupons at the end of a day",
 )
-def coupons(request: HttpRequest, on: date) -> Any:
+def coupons(request: HttpRequest, part: Query[Part], on: date) -> Any:
     """Return what `fenrun terms coupons --json` prints; for operations and auditors."""
     only_who_see_everything(request)
     with outside_queue():
         found = coupons_of(store_of(request), on)
-    return _with_problems(coupons_as_json(found), found.problems)
+    return _with_problems(part_of(coupons_as_json(found), part), found.problems)
 
 
 @router.get(
@@ -81,12 +93,12 @@ def coupons(request: HttpRequest, on: date) -> Any:
     response={200: dict[str, Any], **ERRORS},
     summary="Agreements at the end of a day",
 )
-def agreements(request: HttpRequest, on: date) -> Any:
+def agreements(request: HttpRequest, part: Query[Part], on: date) -> Any:
     """Return what `fenrun terms agreements --json` prints; for operations and auditors."""
     only_who_see_everything(request)
     with outside_queue():
         found = agreements_of(store_of(request), on)
-    return _with_problems(agreements_as_json(found), found.problems)
+    return _with_problems(part_of(agreements_as_json(found), part), found.problems)
 
 
 def _with_problems(said: dict[str, Any], found: Sequence[Problem]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from fenrun.portal.api.shared import (
     clean,
     forbidden,
     page_of,
+    wanted,
 )
 from fenrun.portal.commands import requests as commands
 from fenrun.portal.models import PARTNER, Request
@@ -81,9 +82,16 @@ class Decision(Schema):
     response={200: RequestPage, **ERRORS},
     summary="Who is to be credited, and what the customer says to it",
 )
-def requests(request: HttpRequest, window: Query[Window]) -> Any:
-    """Return the requests that the asker sees, latest first."""
-    page = page_of(Request.objects.order_by("-id"), window)
+def requests(
+    request: HttpRequest,
+    window: Query[Window],
+    state: str = "",
+    customer: str = "",
+    party: str = "",
+) -> Any:
+    """Return the requests that the asker sees, latest first; in a state, of a customer or party."""
+    asked = wanted(state=state, customer=customer, party=party)
+    page = page_of(Request.objects.filter(**asked).order_by("-id"), window)
     return {**page, "rows": [_as_shown(request, row) for row in page["rows"]]}
 
 

@@ -6,16 +6,19 @@ from datetime import datetime
 from typing import Any
 
 from django.http import Http404, HttpRequest
-from ninja import Field, Schema
+from ninja import Field, Query, Schema
 
 from fenrun.portal.access.permissions import store_of
 from fenrun.portal.api.shared import (
     ERRORS,
     NUMBER,
+    Paged,
     Router,
+    Window,
     clean,
     only_operations,
     only_who_see_everything,
+    page_of,
 )
 from fenrun.portal.commands import scenarios as commands
 from fenrun.portal.language import lang
@@ -43,6 +46,12 @@ class ScenarioOut(Schema):
     published_by: str
 
 
+class ScenarioPage(Paged):
+    """A page of scenarios."""
+
+    rows: list[ScenarioOut]
+
+
 class RunIn(Schema):
     """The period that is settled as it is and under the scenario."""
 
@@ -61,13 +70,11 @@ class ProblemsOut(Schema):
     problems: list[dict[str, Any]]
 
 
-@router.get(
-    "/scenarios", response={200: list[ScenarioOut], **ERRORS}, summary="The saved scenarios"
-)
-def scenarios(request: HttpRequest) -> Any:
+@router.get("/scenarios", response={200: ScenarioPage, **ERRORS}, summary="The saved scenarios")
+def scenarios(request: HttpRequest, window: Query[Window]) -> Any:
     """Return each saved scenario, the last first; for operations and auditors."""
     only_who_see_everything(request)
-    return commands.all_rows()
+    return page_of(commands.all_rows(), window)
 
 
 @router.post("/scenarios", response={201: ScenarioOut, **ERRORS}, summary="Save a scenario")

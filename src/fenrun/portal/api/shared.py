@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ninja
@@ -13,6 +13,7 @@ from ninja.errors import HttpError
 
 from fenrun.base.words import say
 from fenrun.portal.access.permissions import is_operations, sees_everything
+from fenrun.portal.commands.periods import read_asked
 from fenrun.portal.language import lang
 
 NUMBER: Any = Path(..., ge=1, le=2**62)  # type: ignore[type-arg]  # a function, to those who run it
@@ -51,6 +52,13 @@ class Window(Schema):
     size: int = Field(50, ge=1, le=MOST)
 
 
+class Part(Schema):
+    """A part of a report that is asked for; without a page it is whole, as commands print it."""
+
+    page: int | None = Field(None, ge=1, le=1_000_000)
+    size: int = Field(50, ge=1, le=MOST)
+
+
 ERRORS: dict[Any, Any] = dict.fromkeys((400, 401, 403, 404, 409, 422), Refusal)
 """The answers of every resource besides its own."""
 
@@ -77,15 +85,26 @@ class Router(ninja.Router):
         models |= {code: _Refused for code in answers if code in ERRORS}
 
 
-def page_of(rows: QuerySet[Any], window: Window) -> dict[str, Any]:
-    """Return a page of rows."""
+def page_of(rows: QuerySet[Any] | Sequence[Any], window: Window) -> dict[str, Any]:
+    """Return a page of rows; of a query only these are read."""
     start = (window.page - 1) * window.size
     return {
         "page": window.page,
         "size": window.size,
-        "total": rows.count(),
+        "total": rows.count() if isinstance(rows, QuerySet) else len(rows),
         "rows": list(rows[start : start + window.size]),
     }
+
+
+def part_of(report: Mapping[str, Any], part: Part) -> dict[str, Any]:
+    """Return a page of each of a report's tables, with how many rows each has; or the whole."""
+    if part.page is None:
+        return dict(report)
+    start = (part.page - 1) * part.size
+    tables = {key: rows for key, rows in report.items() if isinstance(rows, list)}
+    pages = {key: rows[start : start + part.size] for key, rows in tables.items()}
+    totals = {key: len(rows) for key, rows in tables.items()}
+    return {**report, **pages, "page": part.page, "size": part.size, "totals": totals}
 
 
 def clean(text: str) -> str:
@@ -98,6 +117,11 @@ def clean(text: str) -> str:
 def wanted(**values: str) -> dict[str, str]:
     """Return the values of a filter that are given."""
     return {key: clean(value) for key, value in values.items() if value}
+
+
+def of_period(text: str, column: str = "period_id") -> dict[str, str]:
+    """Return the filter of rows by a period, where one is asked for. Raises Refused for none."""
+    return {column: read_asked(clean(text)).key} if text else {}
 
 
 def forbidden(key: str) -> HttpError:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Field, Query, Schema
 
 from fenrun.portal.access.permissions import store_of
-from fenrun.portal.api.shared import ERRORS, Paged, Router, Window, clean, page_of, wanted
+from fenrun.portal.api.shared import (
+    ERRORS,
+    Paged,
+    Router,
+    Window,
+    clean,
+    of_period,
+    page_of,
+    wanted,
+)
 from fenrun.portal.commands import statements as commands
+from fenrun.portal.commands.documents import document_of
 from fenrun.portal.models import Statement
 
 router = Router()
@@ -45,7 +56,7 @@ def statements(
 ) -> Any:
     """Return all that the asker sees; of a period, of a payee."""
     found = Statement.objects.defer("body", "customers").order_by("-period_id", "rank")
-    return page_of(found.filter(**wanted(period_id=period, payee=payee)), window)
+    return page_of(found.filter(**of_period(period), **wanted(payee=payee)), window)
 
 
 @router.get(
@@ -94,6 +105,20 @@ def bundle(request: HttpRequest, period: str, payee: str) -> Any:
 
 
 @router.get(
+    "/statements/{period}/{id:payee}/document",
+    response={200: dict[str, Any], **ERRORS},
+    summary="The self-billing document of a closed statement",
+)
+def document(request: HttpRequest, period: str, payee: str, currency: str = "") -> Any:
+    """Return number, vendor, payee, dates, and what is paid with its tax; `rate` null: not stated.
+
+    Nothing is guessed: what neither book nor terms state is empty.
+    """
+    found = commands.find(clean(period), clean(payee), clean(currency))
+    return asdict(document_of(store_of(request), found))
+
+
+@router.get(
     "/statements/{period}/{id:payee}/estimate",
     response={200: dict[str, Any], **ERRORS},
     summary="What additional sales would earn",
@@ -111,12 +136,18 @@ def estimate(request: HttpRequest, period: str, payee: str, amount: str, service
     response={200: dict[str, Any], **ERRORS},
     summary="All charges behind a line, each with whether it counts",
 )
-def charges(request: HttpRequest, period: str, line: str, window: Query[Window]) -> Any:
-    """Return a page of the charges of a line, largest first, and by clause what counts or not."""
+def charges(
+    request: HttpRequest, period: str, line: str, window: Query[Window], q: str = ""
+) -> Any:
+    """Return a page of the charges of a line, largest first, and by clause what counts or not.
+
+    With `q` those alone whose customer, service, account or order holds that text.
+    """
     found = commands.find_line(clean(period), clean(line))
     if not found:
         raise Http404
-    said = commands.charges_of(found, line, (window.page - 1) * window.size, window.size)
+    start = (window.page - 1) * window.size
+    said = commands.charges_of(found, line, start, window.size, clean(q))
     return {**said, "page": window.page, "size": window.size}
 
 

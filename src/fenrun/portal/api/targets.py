@@ -5,10 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Field, Schema
+from ninja import Field, Query, Schema
 
 from fenrun.portal.access.permissions import store_of
-from fenrun.portal.api.shared import ERRORS, Router, clean, only_operations, only_who_see_everything
+from fenrun.portal.api.shared import (
+    ERRORS,
+    Paged,
+    Router,
+    Window,
+    clean,
+    of_period,
+    only_operations,
+    only_who_see_everything,
+    page_of,
+)
 from fenrun.portal.commands import targets as commands
 
 router = Router()
@@ -29,6 +39,12 @@ class TargetOut(Schema):
     reason: str
 
 
+class TargetPage(Paged):
+    """A page of figures of the book."""
+
+    rows: list[TargetOut]
+
+
 class TargetIn(Schema):
     """A figure, as it is entered."""
 
@@ -40,16 +56,14 @@ class TargetIn(Schema):
     reason: str = Field(max_length=500)
 
 
-@router.get(
-    "/targets", response={200: list[TargetOut], **ERRORS}, summary="Targets and other figures"
-)
-def targets(request: HttpRequest, party: str = "", figure: str = "", period: str = "") -> Any:
-    """Return the figures of the book as last known; for operations and auditors.
-
-    The first 2,000: ask for a party, figure or period.
-    """
+@router.get("/targets", response={200: TargetPage, **ERRORS}, summary="Targets and other figures")
+def targets(
+    request: HttpRequest, window: Query[Window], party: str = "", figure: str = "", period: str = ""
+) -> Any:
+    """Return the figures of the book as last known; for operations and auditors."""
     only_who_see_everything(request)
-    return commands.figures_of(store_of(request), clean(party), clean(figure), clean(period))
+    asked = {"party": clean(party), "figure": clean(figure), **of_period(period, "period")}
+    return page_of(commands.Figures(store_of(request), **asked), window)
 
 
 @router.post("/targets", response={201: list[TargetOut], **ERRORS}, summary="Enter a target")
@@ -60,4 +74,5 @@ def set_target(request: HttpRequest, said: TargetIn) -> Any:
     party, figure, period = clean(said.party), clean(said.figure), clean(said.period)
     amount, currency, reason = clean(said.amount), clean(said.currency), clean(said.reason)
     commands.set_target(store, party, figure, period, amount, currency, reason)
-    return 201, commands.figures_of(store, party.strip(), figure.strip(), period.strip())
+    asked = {"party": party.strip(), "figure": figure.strip(), "period": period.strip()}
+    return 201, commands.Figures(store, **asked)[:]

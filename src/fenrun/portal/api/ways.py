@@ -7,10 +7,10 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest
-from ninja import Field, Schema
+from ninja import Field, Query, Schema
 
 from fenrun.portal.access.permissions import is_operations, sees_everything, user_of
-from fenrun.portal.api.shared import ERRORS, NUMBER, Router, clean
+from fenrun.portal.api.shared import ERRORS, NUMBER, Paged, Router, Window, clean, page_of
 from fenrun.portal.commands import ways as commands
 
 router = Router()
@@ -28,14 +28,21 @@ class WayOut(Schema):
     in_force: bool = Field(description="False: password or grants have changed since.")
 
 
-@router.get("/ways", response={200: list[WayOut], **ERRORS}, summary="Ways into accounts")
-def ways(request: HttpRequest, user: str = "") -> Any:
+class WayPage(Paged):
+    """A page of ways into accounts."""
+
+    rows: list[WayOut]
+
+
+@router.get("/ways", response={200: WayPage, **ERRORS}, summary="Ways into accounts")
+def ways(request: HttpRequest, window: Query[Window], user: str = "") -> Any:
     """Return those of my account; of another account for operations and auditors."""
     if not user or user == request.user.get_username():
-        return commands.ways_of([user_of(request)])
+        return page_of(commands.ways_of([user_of(request)]), window)
     if not sees_everything(request):
         raise Http404
-    return commands.ways_of(User.objects.using("default").filter(username=clean(user)))
+    accounts = User.objects.using("default").filter(username=clean(user))
+    return page_of(commands.ways_of(accounts), window)
 
 
 @router.post(

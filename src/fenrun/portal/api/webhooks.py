@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Field, Schema
+from ninja import Field, Query, Schema
 
 from fenrun.portal.access.encryption import secret_of
 from fenrun.portal.access.permissions import user_of
-from fenrun.portal.api.shared import ERRORS, NUMBER, Router, clean
+from fenrun.portal.api.shared import ERRORS, NUMBER, Paged, Router, Window, clean, page_of
 from fenrun.portal.commands import ways
 from fenrun.portal.commands import webhooks as commands
 from fenrun.portal.models import Hook
@@ -27,6 +27,12 @@ class HookOut(Schema):
     made_at: datetime
 
 
+class HookPage(Paged):
+    """A page of webhooks."""
+
+    rows: list[HookOut]
+
+
 class HookMade(HookOut):
     """A new webhook, with its secret."""
 
@@ -40,10 +46,11 @@ class HookIn(Schema):
     events: list[str]
 
 
-@router.get("/hooks", response={200: list[HookOut], **ERRORS}, summary="My webhooks")
-def my_hooks(request: HttpRequest) -> Any:
+@router.get("/hooks", response={200: HookPage, **ERRORS}, summary="My webhooks")
+def my_hooks(request: HttpRequest, window: Query[Window]) -> Any:
     """Return those in force."""
-    return Hook.objects.filter(user=user_of(request), ended_at=None).order_by("id")
+    own = Hook.objects.filter(user=user_of(request), ended_at=None)
+    return page_of(own.order_by("id"), window)
 
 
 @router.post("/hooks", response={201: HookMade, **ERRORS}, summary="Subscribe another system")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.db import transaction
 
 from fenrun.base.problem import ERROR, Place, Problem, Refused
@@ -25,7 +27,9 @@ def go_on(store: Store) -> None:
     quotes.end_overdue(store)
 
 
-def settle(store: Store, period: Period) -> bool:
+def settle(
+    store: Store, period: Period, progress: Callable[[str], None] = lambda name: None
+) -> bool:
     """Settle a period, with the requests that time has decided, and show what comes out.
 
     Returns whether it differs from what was shown.
@@ -34,7 +38,7 @@ def settle(store: Store, period: Period) -> bool:
         with unsettled.noted(unsettled.ALL):
             go_on(store)
             unsettled.forget(unsettled.ALL)
-        changed = publishing.publish(store, period)
+        changed = publishing.publish(store, period, progress)
     record_event(store.actor, "settle", period.key, changed=changed)
     return changed
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused, refused
-from fenrun.base.when import Period, parse_period
 from fenrun.plan.check.findings import examine
 from fenrun.plan.diff import Change, diff
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.plan.rows import Plan
 from fenrun.portal import models
 from fenrun.portal.commands.imports import enter_text
+from fenrun.portal.commands.periods import read_asked
 from fenrun.portal.events import record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.portal.workers import Worker
@@ -66,21 +66,13 @@ def check(store: Store, text: str, period: str) -> Checked:
     return checked
 
 
-def _period(text: str) -> Period:
-    """Return the period of a text. Raises Refused for what is none."""
-    try:
-        return parse_period(text)
-    except ValueError as error:
-        raise Refused([Problem("period-wrong", Place("period"), {"period": text})]) from error
-
-
 def _check(store: Store, text: str, period: str, checked: Checked) -> None:
     file = read_plan(text, _FILE)
     problems = _examined(file.plan)
     outcomes, wrong = run_cases(file)
     checked.problems = [*problems, *wrong]
     checked.cases = (sum(outcome.ok for outcome in outcomes), len(outcomes))
-    compared = _period(period) if period else None
+    compared = read_asked(period) if period else None
     before = current_plans(store).get(file.plan.id)
     if not before:
         return

@@ -39,6 +39,9 @@ _CHANGES_SHOWN = 8
 _OTHERS = "…"
 """Stands for the customers that are not shown one by one."""
 
+LAYOUT = 1
+"""What rows hold, counted up where a version puts more into them: the name of each customer."""
+
 _CREDITING = """
 WITH direct AS (
   SELECT plan_id, currency, customer, role, payee AS party, via, link_id,
@@ -114,7 +117,8 @@ def publish(
             approvals.record_cut_off(store, period)
         with suppress(IntegrityError):  # another process showed it just now
             if _show(settled, period, state, statements, crediting):
-                webhooks.notify_statements(period.key, settled.run.closed)
+                if _shown(period) != before:  # else only its rows are of another layout
+                    webhooks.notify_statements(period.key, settled.run.closed)
                 break
     payments.enter_due(period.key)
     return _shown(period) != before
@@ -130,6 +134,7 @@ def _is_shown(settled: Settled, period: Period, state: int) -> bool:
     """Return whether a period is shown as it was settled; it then rests on what this rests on."""
     run, shown = settled.run, models.Period.objects.using("default").filter(key=period.key)
     same = shown.filter(run=settled.run_id, closed=run.closed, booked=digest_of(run.booked))
+    same = same.filter(layout__gte=LAYOUT)
     newer: dict[str, Any] = {"state": state, "closed_at": _aware(run.closed_at)}
     # A decision may change no row and yet free a close, which is as known when it is asked for.
     newer["known"] = _aware(run.as_of.known)
@@ -228,6 +233,7 @@ def _head(settled: Settled, period: Period, state: int) -> models.Period:
         booked=digest_of(run.booked),
         currency=", ".join(run.currencies),
         state=state,
+        layout=LAYOUT,
         counts=_counts(run),
     )
 

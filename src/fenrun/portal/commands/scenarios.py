@@ -7,27 +7,29 @@ book and terms as a change of these: the checker first, two people, a reason.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.when import parse_period
-from fenrun.base.words import Unreadable
 from fenrun.lab.drafts import table_drafts
 from fenrun.lab.patched import Lab
 from fenrun.lab.plan_patch import with_cases
-from fenrun.lab.run import whatif
+from fenrun.lab.run import settlements, whatif
 from fenrun.lab.scenario import Scenario, read_scenario
 from fenrun.lab.written import whatif_as_json
 from fenrun.plan.read import read_plan
 from fenrun.portal import models
 from fenrun.portal.access import authority
 from fenrun.portal.alone import alone
+from fenrun.portal.commands import work
 from fenrun.portal.commands.imports import enter_text, next_moment
+from fenrun.portal.commands.periods import read_asked
 from fenrun.portal.events import code_of, now, record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.store.facts import Store
@@ -75,19 +77,29 @@ def save(store: Store, text: str) -> models.Scenario:
     return row
 
 
-def run(store: Store, number: int, period: str) -> models.Scenario:
+def begin(store: Store, user: int, number: int, period: str) -> models.Work:
+    """Begin to settle a period as it is and under a saved scenario. Raises Refused."""
+    scenario, span = read(_row(number).text), read_asked(period)
+
+    def act(tell: work.Tell) -> None:
+        run(store, number, span.key, tell)
+
+    steps = settlements([scenario], with_causes=True)
+    return work.start(user, store.actor, models.Work.SCENARIO, str(number), steps, act)
+
+
+def run(
+    store: Store, number: int, period: str, progress: work.Tell = lambda name: None
+) -> models.Scenario:
     """Settle a period as it is and under a saved scenario, and keep the answer with it.
 
     Raises Refused; nothing enters the workspace.
     """
     row = _row(number)
     scenario = read(row.text)
-    try:
-        span = parse_period(period)
-    except Unreadable as error:
-        raise refused("period-wrong", Place("period"), period=period) from error
+    span = read_asked(period)
     with outside_queue():
-        found = whatif(store, [scenario], span, with_causes=True)
+        found = whatif(store, [scenario], span, progress=progress, with_causes=True)
         said = whatif_as_json(found, FIRSTS)
     (outcome,) = said.pop("scenarios")
     of = found.outcomes[0].problems[:_ROWS_KEPT]
@@ -163,9 +175,9 @@ def _texts(store: Store, scenario: Scenario) -> Mapping[str, str]:
         return texts | table_drafts(patched, scenario)
 
 
-def all_rows() -> Sequence[models.Scenario]:
+def all_rows() -> QuerySet[models.Scenario]:
     """Return the saved scenarios that the asker may see, the last first."""
-    return list(models.Scenario.objects.order_by("-saved_at"))
+    return models.Scenario.objects.order_by("-saved_at", "-pk")
 
 
 def find(number: int) -> models.Scenario | None:

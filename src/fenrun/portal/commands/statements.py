@@ -107,10 +107,17 @@ def explained(statement: Statement, line: str) -> dict[str, Any]:
 
 
 def charges_of(
-    statement: Statement, line: str, start: int = 0, most: int = CHARGES_A_PAGE
+    statement: Statement,
+    line: str,
+    start: int = 0,
+    most: int = CHARGES_A_PAGE,
+    sought: str = "",
 ) -> dict[str, Any]:
-    """Return the charges behind a line, each with whether it counts and which clause says so."""
-    return ask_run(statement.period, charges_behind, line, start, most)
+    """Return the charges behind a line, each with whether it counts and which clause says so.
+
+    With `sought` those whose customer, service, account or order holds that text.
+    """
+    return ask_run(statement.period, charges_behind, line, start, most, sought.strip())
 
 
 def charges_as(statement: Statement, line: str, form: str, lang: str) -> bytes:

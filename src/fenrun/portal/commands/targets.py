@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import yaml
@@ -13,8 +14,11 @@ import yaml
 from fenrun.base.ids import digest, short
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.when import parse_moment
+from fenrun.base.words import say
 from fenrun.book.as_of import sources_of
 from fenrun.book.in_words import KnownBook
+from fenrun.closing.close import closes
 from fenrun.portal.commands import finding
 from fenrun.portal.commands.book import book_of
 from fenrun.portal.commands.imports import enter_text
@@ -26,29 +30,76 @@ from fenrun.settle.facts import plans_as_of
 from fenrun.store.audit_log import Event
 from fenrun.store.facts import Store
 
+_ENTERED = "target-"
+"""What the names of the files begin with by which figures are entered here."""
+UNDONE_WITHIN = timedelta(hours=24)
 _FIGURE = re.compile(r"\bfigure ([\w-]+)")
-MOST = 2000
-"""Figures that are listed at most; a narrower question shows the rest."""
 
 
-def figures_of(
-    store: Store, party: str = "", figure: str = "", period: str = ""
-) -> list[dict[str, Any]]:
-    """Return figures as last known, latest periods first; MOST of them at most.
+class Figures(Sequence[dict[str, Any]]):
+    """Figures as last known, latest periods first; a page of them says who entered each.
 
     Columns: party, name, figure, period, amount (exact text), currency, source, actor, at (the day
     it was entered), reason.
     """
-    with outside_queue():
-        imports = store.imports("book")
-        asked = {"party": party, "figure": figure, "period": period}
-        book = KnownBook(sources_of(imports))
-        rows = book.figures(**{name: text for name, text in asked.items() if text})
-        names = book.names()
+
+    def __init__(self, store: Store, **asked: str):
+        with outside_queue():
+            self._store, self._imports = store, store.imports("book")
+            book = KnownBook(sources_of(self._imports))
+            rows = book.figures(**{name: text for name, text in asked.items() if text})
+            self._names = book.names()
         rows.sort(key=lambda row: (row["figure"], row["party"], row["period"], row["amount"]))
         rows.sort(key=lambda row: row["valid_to"], reverse=True)
-        events = events_that_brought(store, imports, "figures", rows[:MOST], KEYS)
-    return [_with_event(row, names, event) for row, event in zip(rows, events)]
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def event(self, at: int) -> Event:
+        """Return the event that brought a figure."""
+        with outside_queue():
+            rows = [self._rows[at]]
+            return events_that_brought(self._store, self._imports, "figures", rows, KEYS)[0]
+
+    def __getitem__(self, at: Any) -> Any:
+        rows = self._rows[at] if isinstance(at, slice) else [self._rows[at]]
+        with outside_queue():
+            events = events_that_brought(self._store, self._imports, "figures", rows, KEYS)
+        found = [_with_event(row, self._names, event) for row, event in zip(rows, events)]
+        return found if isinstance(at, slice) else found[0]
+
+
+def may_undo(event: Event) -> bool:
+    """Return whether what an event entered is so new that it can be taken back."""
+    return now().replace(tzinfo=None) - parse_moment(event.at) < UNDONE_WITHIN
+
+
+def undo(store: Store, party: str, figure: str, period: str) -> str:
+    """Put back what a figure was before it was entered in the portal; return that amount.
+
+    Raises Refused where that is too long ago, a closed period may rest on it, or nothing was there
+    before, which another figure has to take the place of.
+    """
+    place = Place(party, 0, figure)
+    values = {"party": party, "figure": figure, "period": period}
+    imports = {item.id: item for item in store.imports("book")}
+    found = Figures(store, party=party, figure=figure, period=period)
+    entered = found.event(0) if len(found) == 1 else None
+    item = imports.get(entered.subject) if entered else None
+    if not entered or not item or not item.source.startswith(_ENTERED) or not may_undo(entered):
+        raise Refused([Problem("undo-late", place, values)])
+    if any(close.known >= item.known for close in closes(store)):
+        raise Refused([Problem("undo-late", place, values)])
+    earlier = [one for one in imports.values() if one.known < item.known]
+    with outside_queue():
+        before = KnownBook(sources_of(earlier)).figures(**values)
+    if len(before) != 1:
+        raise Refused([Problem("undo-nothing", place, values)])
+    amount, currency = plain(before[0]["amount"]), before[0]["currency"]
+    reason = say("undone-reason", "en", seq=entered.seq)
+    set_target(store, party, figure, period, amount, currency, reason)
+    return amount
 
 
 def _with_event(row: dict[str, Any], names: Mapping[str, str], event: Event) -> dict[str, Any]:
@@ -63,6 +114,7 @@ def _with_event(row: dict[str, Any], names: Mapping[str, str], event: Event) -> 
         "actor": event.actor,
         "at": event.at[:10],
         "reason": event.reason,
+        "may_undo": row["source"].startswith(_ENTERED) and may_undo(event),
     }
 
 
@@ -88,7 +140,7 @@ def set_target(
     name = short(digest("target", row["party"], row["figure"], row["period"]))
     text = yaml.safe_dump({"figures": [row]}, allow_unicode=True)
     with outside_queue(), _at_the_field(place):
-        enter_text(store, f"target-{name}.yaml", text, reason.strip()[:500])
+        enter_text(store, f"{_ENTERED}{name}.yaml", text, reason.strip()[:500])
     record_event(store.actor, "set target", row["party"], **{key: row[key][:100] for key in row})
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from allauth.socialaccount.models import SocialAccount
 from django.contrib import messages
 from django.contrib.auth import get_user_model
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Page
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
@@ -27,24 +28,27 @@ from fenrun.portal.access.sign_in import CONNECTING
 from fenrun.portal.commands import grants, tokens, ways, webhooks
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS, ROLES, Grant
+from fenrun.portal.pages.paging import page_of
 
 _GRANTS_A_PAGE = 100
 _ACCOUNTS_A_PAGE = 50
+_ACCOUNTS_SOUGHT = 1000
+"""Accounts whose name holds what is sought, at most."""
 
 
 @signed_in()
 def mine(request: HttpRequest) -> HttpResponse:
     """Show one's own grants, each with its reason; to those who see everything, all grants."""
     user = user_of(request)
-    everybody = None
-    rows = []
+    everybody, rows = None, []
+    sought = request.GET.get("q", "").strip()
     if sees_everything(request):
-        paginator = Paginator(Grant.objects.order_by("-id"), _GRANTS_A_PAGE)
-        everybody = paginator.get_page(request.GET.get("page"))
+        everybody = page_of(request, _matching(sought), _GRANTS_A_PAGE)
         rows = _rows(request, everybody)
     shown = {
         "mine": reasons_of(request),
         "everybody": everybody,
+        "sought": sought,
         "rows": rows,
         "connected": SocialAccount.objects.filter(user=user).exists(),
         "roles": ROLES,
@@ -52,6 +56,16 @@ def mine(request: HttpRequest) -> HttpResponse:
         "may_act": is_operations(request),
     }
     return render(request, "access.html", shown)
+
+
+def _matching(sought: str) -> QuerySet[Grant]:
+    """Return the grants, latest first, whose account or party holds a text."""
+    found = Grant.objects.order_by("-id")
+    if not sought:
+        return found
+    accounts = get_user_model().objects.using("default").filter(username__icontains=sought)
+    numbers = list(accounts.values_list("pk", flat=True)[:_ACCOUNTS_SOUGHT])
+    return found.filter(Q(party__icontains=sought) | Q(user_id__in=numbers))
 
 
 def _by_kind(found: list[ways.Way]) -> dict[str, list[ways.Way]]:
@@ -153,7 +167,7 @@ def end_way(request: HttpRequest, kind: str, number: int) -> HttpResponse:
 def everybody(request: HttpRequest) -> HttpResponse:
     """Show the ways into all accounts."""
     users = get_user_model().objects.using("default").order_by("username")
-    page = Paginator(users, _ACCOUNTS_A_PAGE).get_page(request.GET.get("page"))
+    page = page_of(request, users, _ACCOUNTS_A_PAGE)
     shown = {"page": page, "ways": ways.ways_of(page), "may_act": is_operations(request)}
     return render(request, "ways.html", shown)
 

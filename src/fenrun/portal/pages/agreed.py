@@ -16,6 +16,7 @@ from fenrun.portal import events
 from fenrun.portal.access.permissions import parties_of, sees_everything, signed_in, store_of
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, CUSTOMER, OPERATIONS, PARTNER, REP, Period, Statement
+from fenrun.portal.pages.paging import page_of
 from fenrun.portal.pages.price_pictures import coupon_bar, drawdown_plot
 from fenrun.portal.request_queue import outside_queue
 from fenrun.pricing.agreements import Agreements, Drawdown, agreements_of
@@ -24,7 +25,8 @@ from fenrun.pricing.coupons import coupons_of
 from fenrun.pricing.lines import ratio
 from fenrun.settle.terms_in_force import terms_in_force
 
-_SHOWN = 200
+_PLOTS = 24
+"""Agreements of a page, each with its picture."""
 _LISTED = 50
 """The partners with a listing of which thresholds are shown."""
 _REASONS = 3
@@ -46,10 +48,9 @@ def breaches(request: HttpRequest) -> HttpResponse:
         "period": text,
         "periods": keys,
         "sees_all": sees_all,
-        "breaches": sales[:_SHOWN],
-        "covered": covered[:_SHOWN],
-        "count": (len(sales), len(covered)),
-        "steps": found.steps if found and sees_all else (),
+        "breaches": page_of(request, sales),
+        "covered": page_of(request, covered, name="covered"),
+        "steps": page_of(request, found.steps if found and sees_all else (), name="steps"),
         "problems": [p.as_json(lang()) for p in found.problems] if found and sees_all else [],
         "of_list": lambda sale: ratio(sale.billed, sale.listed, 4),
         "why": _why,
@@ -101,8 +102,10 @@ def coupons(request: HttpRequest) -> HttpResponse:
     shown = {
         "on": on,
         "sees_all": sees_all,
-        "coupons": [one for one in found.balances if sees_all or one.customer in own],
-        "diverted": found.diverted if sees_all else (),
+        "coupons": page_of(
+            request, [one for one in found.balances if sees_all or one.customer in own]
+        ),
+        "diverted": page_of(request, found.diverted if sees_all else (), name="diverted"),
         "coupon_bar": coupon_bar,
     }
     return render(request, "coupons.html", shown)
@@ -116,12 +119,14 @@ def agreements(request: HttpRequest) -> HttpResponse:
         found = agreements_of(store_of(request), on)
         others = terms_in_force(store_of(request), on)["agreements"]
     listed = [row for row in others if row["amount"] is None and _is_with(request, **row)]
+    page = page_of(request, _agreed_with(request, found), _PLOTS)
     shown = {
         "on": on,
         "sees_all": sees_all,
+        "page": page,
         "gates": _gates_of({row["partner"] for row in listed if row["kind"] == "marketplace"}),
-        "agreements": [(row, _plot(row, on)) for row in _agreed_with(request, found)[:_SHOWN]],
-        "others": listed,
+        "agreements": [(row, _plot(row, on)) for row in page],
+        "others": page_of(request, listed, name="others"),
         "problems": [p.as_json(lang()) for p in found.problems] if sees_all else [],
     }
     return render(request, "agreements.html", shown)

@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -37,6 +36,7 @@ from fenrun.portal.commands.cases import Wanted
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS, PARTNER, REP, CaseEntry, CaseQuestion
 from fenrun.portal.pages.downloads import disposition
+from fenrun.portal.pages.paging import open_first, page_of
 from fenrun.portal.request_queue import outside_queue
 from fenrun.settle.facts import known_book
 from fenrun.store.facts import Store
@@ -76,8 +76,7 @@ def listed(request: HttpRequest) -> HttpResponse:
     decisions = [case.decision for case in (whole.cases if whole else ()) if case.decision]
     shown = {
         "form": form,
-        "asked": "".join(f"&{name}={value}" for name, value in form.items() if value),
-        "page": Paginator(found, _SHOWN).get_page(request.GET.get("page")),
+        "page": page_of(request, found, _SHOWN),
         "whole": whole,
         "checks": whole.checks if whole else (),
         "names": [check.name for check in CHECKS],
@@ -246,8 +245,8 @@ def ask(request: HttpRequest, case: str) -> HttpResponse:
 @signed_in(OPERATIONS, AUDITOR, PARTNER, REP)
 def questions(request: HttpRequest) -> HttpResponse:
     """Show the questions that one may see, with what was answered; open ones first."""
-    found = sorted(CaseQuestion.objects.all(), key=lambda q: (q.state == cases.OVER, -q.pk))
-    page = Paginator(found, _SHOWN).get_page(request.GET.get("page"))
+    found = open_first(CaseQuestion.objects.all(), "open", "answered")
+    page = page_of(request, found, _SHOWN)
     entries = list(CaseEntry.objects.filter(question__in=[q.pk for q in page]).order_by("pk"))
     own = parties_of(request, PARTNER, REP)
     shown = {

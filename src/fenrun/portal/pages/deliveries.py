@@ -23,11 +23,12 @@ from fenrun.portal.commands.deliveries import IN_FORCE, Delivery
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS
 from fenrun.portal.pages.downloads import disposition
+from fenrun.portal.pages.paging import page_of
 from fenrun.settle.mend_files import write_rows
 from fenrun.settle.passed_over import files_passed_over
 from fenrun.settle.sources import read_sources
 
-_SHOWN, _ROWS_SHOWN, _PASSED_SHOWN = 50, 5, 200
+_ROWS_SHOWN, _PASSED_SHOWN = 5, 200
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _CELL = "cell-"
 """What the names of a form's fields begin with, before the name of a column."""
@@ -44,7 +45,7 @@ def listed(request: HttpRequest) -> HttpResponse:
     passed = files_passed_over(store)
     shown = {
         **_deciding(request),
-        "page": Paginator(deliveries.deliveries(store), _SHOWN).get_page(request.GET.get("page")),
+        "page": page_of(request, deliveries.deliveries(store)),
         "problems": _in_words([*problems, *deliveries.open_problems(store)]),
         "sources": sources,
         "passed": [(one, one.reason.words(lang())) for one in passed[:_PASSED_SHOWN]],
@@ -114,14 +115,19 @@ def _gravity(problem: Problem) -> int:
 def _may_leave_out(found: Delivery) -> bool:
     """Return whether a delivery can have rows, parts or invoices that nobody waits for."""
     facts = found.item.facts
-    has_more = facts.get("quarantined") or facts.get("part_of", {}).get("missing")
-    return bool(has_more) or found.item.kind == "datasets"
+    part = facts.get("part_of", {})
+    differs = part.get("rows", facts.get("rows")) != facts.get("rows") or "rows_of_run" in part
+    return (
+        bool(facts.get("quarantined") or part.get("missing") or differs)
+        or found.item.kind == "datasets"
+    )
 
 
 def _is_within(problem: Problem) -> bool:
-    """Return whether a delivery bills something twice by itself: it can be meant beside itself."""
+    """Return whether a problem is of a delivery by itself: it can be meant beside itself."""
     one, other = problem.values.get("one_id"), problem.values.get("other_id")
-    return problem.code == "sums-within" or (problem.code == "billed-by-two" and one == other)
+    by_itself = problem.code in ("sums-within", "charges-far")
+    return by_itself or (problem.code == "billed-by-two" and one == other)
 
 
 def _beside(store: Any, found: Delivery) -> list[Delivery]:

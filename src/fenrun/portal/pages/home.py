@@ -13,6 +13,7 @@ from fenrun.portal.access.permissions import (
     store_of,
 )
 from fenrun.portal.commands import month_steps
+from fenrun.portal.commands.periods import read_asked
 from fenrun.portal.models import CUSTOMER, PARTNER, REP, Statement
 
 
@@ -36,7 +37,8 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def _month(request: HttpRequest) -> HttpResponse:
     store = store_of(request)
-    month = month_steps.month_of(store, request.GET.get("month", ""))
+    asked = request.GET.get("month", "")
+    month = month_steps.month_of(store, read_asked(asked).key if asked else "")
     shown = {
         "month": month,
         "may_act": is_operations(request),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.core.paginator import Paginator
+from collections.abc import Sequence
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -12,9 +13,26 @@ from fenrun.portal.commands.verifying import broken
 from fenrun.portal.events import events_of
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS
+from fenrun.portal.pages.paging import page_of
 from fenrun.portal.request_queue import outside_queue
+from fenrun.store.audit_log import Event
+from fenrun.store.facts import Store
 
-_SHOWN = 50
+
+def _matching(store: Store, events: Sequence[Event], sought: str) -> Sequence[Event]:
+    """Return the events that name what is sought: who acted, the act, what it is about, a day."""
+    if not sought:
+        return events
+    wanted = sought.casefold()
+    own = events_of()
+
+    def text_of(event: Event) -> str:
+        found = own.get(event.seq)
+        actor = found.actor if found else store.names(event.actor)
+        subject = found.subject if found else event.facts().get("source", "")
+        return f"{actor} {event.in_words(lang())} {event.act} {subject} {event.at}".casefold()
+
+    return [event for event in events if wanted in text_of(event)]
 
 
 @signed_in(AUDITOR, OPERATIONS)
@@ -26,9 +44,11 @@ def listed(request: HttpRequest) -> HttpResponse:
     problems = None
     if "verify" in request.GET:
         problems = [problem.as_json(lang()) for problem in broken(store)]
-    page = Paginator(events[::-1], _SHOWN).get_page(request.GET.get("page"))
+    sought = request.GET.get("q", "").strip()
+    page = page_of(request, _matching(store, events, sought)[::-1])
     shown = {
         "page": page,
+        "sought": sought,
         "names": store.names,
         "of_portal": events_of([event.seq for event in page]),
         "head": events[-1].hash if events else "",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,6 +15,7 @@ from fenrun.portal.commands import notices, sign_up
 from fenrun.portal.commands.book import book_of
 from fenrun.portal.language import lang
 from fenrun.portal.models import CUSTOMER, PARTNER, Notice, SignUpLink
+from fenrun.portal.pages.paging import page_of
 
 PAGES = {
     "request": ("requests", ""),
@@ -34,7 +34,7 @@ def listed(request: HttpRequest) -> HttpResponse:
     """Show one's own notices, latest first; they are delivered by it."""
     user = user_of(request)
     own = Notice.objects.filter(reader=f" {user.get_username()} ").order_by("-at", "-pk")
-    page = Paginator(own, 50).get_page(request.GET.get("page"))
+    page = page_of(request, own)
     chosen = notices.mail_of(user)
     shown = {
         "rows": [(row, _link(row)) for row in page],

@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -21,10 +20,12 @@ from fenrun.ledger.shown import LEDGERS, ledger_of
 from fenrun.portal import events
 from fenrun.portal.access.permissions import is_operations, operations, sees_everything, signed_in
 from fenrun.portal.commands import payment_files, payments
+from fenrun.portal.commands.periods import read_filters
 from fenrun.portal.commands.questions import ask_run
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS, PARTNER, REP, Payment, Period
 from fenrun.portal.pages.downloads import disposition
+from fenrun.portal.pages.paging import page_of
 
 _A_PAGE = 100
 _FILTERS = ("period", "state", "payee", "currency")
@@ -37,12 +38,11 @@ def listed(request: HttpRequest) -> HttpResponse:
 
 
 def _page(request: HttpRequest, asked: Any, problems: Any = (), status: int = 200) -> HttpResponse:
-    sought = {key: asked.get(key, "").strip() for key in _FILTERS}
+    sought = dict.fromkeys(_FILTERS, "") | read_filters(asked, *_FILTERS)
     found = _sought(sought)
-    page = Paginator(found, _A_PAGE).get_page(asked.get("page"))
+    page = page_of(request, found, _A_PAGE)
     shown = {
         "page": page,
-        "extra": "&" + urlencode({key: value for key, value in sought.items() if value}),
         "sought": sought,
         "periods": sorted(set(Payment.objects.values_list("period", flat=True)), reverse=True),
         "currencies": sorted(set(Payment.objects.values_list("currency", flat=True))),

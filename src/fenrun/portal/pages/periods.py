@@ -6,12 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST
+from django_htmx.http import HttpResponseClientRedirect
 
 from fenrun.base.money import plain, sums_of
 from fenrun.base.problem import Problem
@@ -20,14 +23,21 @@ from fenrun.base.words import say
 from fenrun.closing.close import closes, earliest_before
 from fenrun.closing.keys import known_keys
 from fenrun.closing.shown import changed_since, summary_of
-from fenrun.portal.access.authority import is_unchanged
-from fenrun.portal.access.permissions import is_operations, operations, signed_in, store_of
-from fenrun.portal.commands import closing, unsettled
+from fenrun.portal.access.permissions import (
+    is_operations,
+    operations,
+    signed_in,
+    store_of,
+    user_of,
+)
+from fenrun.portal.access.request import PortalRequest
+from fenrun.portal.commands import closing, month_steps, unsettled, work
 from fenrun.portal.commands.publishing import months_of
 from fenrun.portal.commands.questions import ask_run
 from fenrun.portal.language import lang
-from fenrun.portal.models import AUDITOR, OPERATIONS, Approval, Dispute, Period, Statement
+from fenrun.portal.models import AUDITOR, OPERATIONS, Approval, Dispute, Period, Statement, Work
 from fenrun.portal.pages.charts import Link
+from fenrun.portal.pages.paging import page_of
 from fenrun.portal.places import without_folders
 from fenrun.statement.run import Difference
 from fenrun.store.facts import Store
@@ -35,6 +45,7 @@ from fenrun.store.facts import Store
 TOP = 13
 """Payees that are shown one by one: so many of the largest a vendor knows by name."""
 _PAYEES_OF_FLOW = 9
+_MONTHS_A_PAGE = 36
 _DIFFERENCES_SHOWN = 200
 PAID = "paid"
 """What a difference is of where it is of what somebody is paid."""
@@ -55,10 +66,11 @@ Flows = list[tuple[str, list[Link]]]
 @signed_in(OPERATIONS, AUDITOR)
 def listed(request: HttpRequest) -> HttpResponse:
     """Show the months of the workspace, settled or not, with their totals."""
-    shown = {period.key: period for period in Period.objects.all()}
+    months = page_of(request, months_of(store_of(request))[::-1], _MONTHS_A_PAGE)
+    shown = Period.objects.in_bulk([month.key for month in months])
     earned: defaultdict[str, Amounts] = defaultdict(list)
     names = ("period_id", "currency", "earned")
-    for key, currency, amount in Statement.objects.values_list(*names):
+    for key, currency, amount in Statement.objects.filter(period__in=shown).values_list(*names):
         earned[key].append((currency, Decimal(amount)))
     rows: list[dict[str, Any]] = [
         {
@@ -68,11 +80,12 @@ def listed(request: HttpRequest) -> HttpResponse:
             "statements": len(earned[month.key]),
             "problems": _in_words(unsettled.problems_of(month.key)),
         }
-        for month in reversed(months_of(store_of(request)))
+        for month in months
     ]
     page = {
+        "page": months,
         "rows": rows,
-        "waiting": {a.period: a for a in _waiting()},
+        "waiting": {period.key: month_steps.asked_of(period) for period in shown.values()},
         "trends": _trends(row for row in reversed(rows) if row["period"]),
         "may_act": is_operations(request),
         "problems": _in_words(unsettled.problems_of(unsettled.ALL)),
@@ -109,7 +122,7 @@ def one(request: HttpRequest, period: str) -> HttpResponse:
         "count": len(statements),
         **_of_run(shown),
         "earlier": _earlier(store_of(request), shown),
-        "asked": next((a for a in _waiting() if a.period == period), None),
+        "asked": month_steps.asked_of(shown),
         "done": list(approvals.exclude(approved_at=None)),
         "ended": list(approvals.exclude(ended_at=None)),
         "disputes": Dispute.objects.filter(period=period, state__in=("open", "answered")).count(),
@@ -119,12 +132,6 @@ def one(request: HttpRequest, period: str) -> HttpResponse:
         "TOP": TOP,
     }
     return render(request, "period.html", page)
-
-
-def _waiting() -> list[Approval]:
-    """Return the closes that were asked for and may still be approved."""
-    asked = Approval.objects.filter(approved_at=None, ended_at=None)
-    return [a for a in asked if is_unchanged(a.asked_by, a.authority)]
 
 
 def _earlier(store: Store, shown: Period) -> str:
@@ -286,12 +293,17 @@ def _since_month(shown: Period) -> dict[str, Any]:
 @require_POST
 @operations
 def settle(request: HttpRequest, period: str) -> HttpResponse:
-    """Settle a period with all that is known, and show it."""
+    """Settle a period with all that is known, and show it; in a browser while it watches."""
     try:
         wanted = parse_period(period)
     except ValueError as error:
         raise Http404 from error
-    changed = closing.settle(store_of(request), wanted)
+    store = store_of(request)
+    if cast(PortalRequest, request).htmx:
+        act, user = partial(closing.settle, store, wanted), user_of(request).pk
+        found = work.start(user, store.actor, Work.SETTLE, wanted.key, 0, act)
+        return HttpResponseClientRedirect(reverse("work", args=[found.pk]))
+    changed = closing.settle(store, wanted)
     done = "portal-settled" if changed else "portal-settled-same"
     messages.success(request, say(done, lang(), period=period))
     return redirect("period", period)

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils.http import urlencode
 
 from fenrun.base.problem import Refused
 from fenrun.base.when import Period as Span
@@ -18,6 +16,7 @@ from fenrun.base.words import Unreadable
 from fenrun.portal.access.permissions import parties_of, sees_everything, signed_in, store_of
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, CUSTOMER, OPERATIONS, Period
+from fenrun.portal.pages.paging import page_of
 from fenrun.portal.pages.price_pictures import share_bar, summed, waterfall_of
 from fenrun.portal.request_queue import outside_queue
 from fenrun.pricing.deals import Dispersion, dispersion
@@ -54,8 +53,7 @@ def listed(request: HttpRequest) -> HttpResponse:
             (currency, total := summed(of), *waterfall_of(total))
             for currency, of in _by_currency(meant)
         ],
-        "page": Paginator(lines, 50).get_page(request.GET.get("page")),
-        "extra": "&" + urlencode({"period": period.key if period else "", **sought}),
+        "page": page_of(request, lines),
         "deals": _deals(found, sought) if found and sees_all else [],
         "problems": [problem.as_json(lang()) for problem in problems] if sees_all else [],
         "share_bar": share_bar,

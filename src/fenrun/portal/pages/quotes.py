@@ -27,11 +27,12 @@ from fenrun.portal.access.permissions import (
 from fenrun.portal.commands import quotes
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS, PARTNER, REP, Quote
+from fenrun.portal.pages.paging import page_of
 from fenrun.terms.policy import Policy
 from fenrun.terms.policy_text import KINDS
 from fenrun.terms.policy_words import approver_words, in_words, took_words, within_words
 
-_SHOWN = 200
+_A_PAGE = 20
 _LONGEST = 2000
 _FIELDS = ("kind", "product", "party", *quotes.FIELDS)
 """The fields of the form."""
@@ -50,13 +51,15 @@ def _page(
     store = store_of(request)
     quotes.end_overdue(store)
     policy = quotes.policy_of(store)
-    found = list(Quote.objects.order_by("-pk")[:_SHOWN])
-    rows = [_shown(request, quote, policy) for quote in found]
-    is_open = [row for row in rows if row["quote"].state == "open"]
+    found = Quote.objects.order_by("-pk")
+    is_open = [_shown(request, quote, policy) for quote in found.filter(state="open")]
+    over = page_of(request, found.exclude(state="open"), _A_PAGE)
+    others = [row for row in is_open if not row["deciding"]]
     shown = {
         "mine": [row for row in is_open if row["deciding"]],
-        "open": [row for row in is_open if not row["deciding"]],
-        "over": [row for row in rows if row["quote"].state != "open"],
+        "open": page_of(request, others, _A_PAGE, "open"),
+        "over": over,
+        "over_rows": [_shown(request, quote, policy) for quote in over],
         "steps": in_words(policy.text, lang()) if policy else (),
         "policy": policy.text.policy if policy else "",
         "by_vendor": is_of_vendor(request),

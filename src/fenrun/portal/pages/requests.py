@@ -21,14 +21,16 @@ from fenrun.portal.access.permissions import (
     store_of,
 )
 from fenrun.portal.commands import notices, requests
+from fenrun.portal.commands.periods import read_filters
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, CUSTOMER, OPERATIONS, PARTNER, Request
 from fenrun.portal.pages.notices import own_links
+from fenrun.portal.pages.paging import open_first, page_of
 
-_SHOWN = 200
 _NOTICES = ("request-asked", "request-others", "request-decided", "request-entered")
 """The notices that this page delivers."""
 _LONGEST = 200
+_SOUGHT = ("state", "customer", "party")
 _FIELDS = ("kind", "customer", "party", "order", "issuer", "since")
 
 
@@ -36,10 +38,13 @@ _FIELDS = ("kind", "customer", "party", "order", "issuer", "since")
 def listed(request: HttpRequest) -> HttpResponse:
     """Show the requests that one sees, waiting ones first, and what one may do about them."""
     partners = parties_of(request, PARTNER)
-    told = (requests.as_shown(r, r.party in partners) for r in Request.objects.all())
-    found = sorted(told, key=lambda r: (r.state != "waiting", -r.pk))
+    sought = read_filters(request.GET, *_SOUGHT)
+    page = page_of(request, open_first(Request.objects.filter(**sought), "waiting"))
     shown = {
-        "requests": found[:_SHOWN],
+        "page": page,
+        "requests": [requests.as_shown(r, r.party in partners) for r in page],
+        "sought": dict.fromkeys(_SOUGHT, "") | sought,
+        "states": Request.STATES,
         "mine": set(parties_of(request, CUSTOMER)),
         "partners": partners,
         "may_ask": is_operations(request),

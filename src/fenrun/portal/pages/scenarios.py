@@ -13,10 +13,11 @@ from django.views.decorators.http import require_POST
 from fenrun.base.problem import read_problem
 from fenrun.base.words import say
 from fenrun.portal import models
-from fenrun.portal.access.permissions import is_operations, operations, signed_in, store_of
+from fenrun.portal.access.permissions import is_operations, operations, signed_in, store_of, user_of
 from fenrun.portal.commands import scenarios
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS, Period
+from fenrun.portal.pages.paging import page_of
 from fenrun.portal.pages.scenario_pictures import pictures_of
 
 _FIRST = """scenario: my-scenario
@@ -24,7 +25,7 @@ from: 2024-01-01
 usage:
   - {by: -10 %, where: "ServiceName = 'CDN'"}
 """
-_SHOWN = 50
+_SHOWN, _A_PAGE = 50, 20
 
 
 @signed_in(OPERATIONS, AUDITOR)
@@ -50,7 +51,7 @@ def _shown(request: HttpRequest, row: models.Scenario | None) -> dict[str, Any]:
     outcome = row.outcome if row else None
     problems = [read_problem(p).as_json(lang()) for p in outcome["problems"]] if outcome else []
     return {
-        "rows": scenarios.all_rows(),
+        "page": page_of(request, scenarios.all_rows(), _A_PAGE),
         "row": row,
         "text": row.text if row else _FIRST,
         "outcome": outcome,
@@ -94,10 +95,10 @@ def save(request: HttpRequest) -> HttpResponse:
 @require_POST
 @operations
 def run(request: HttpRequest, number: int) -> HttpResponse:
-    """Settle a period as it is and under a scenario; the answer stays with it."""
+    """Begin to settle a period as it is and under a scenario; the answer stays with it."""
     _found(number)
-    scenarios.run(store_of(request), number, request.POST.get("period", ""))
-    return redirect("scenario", number)
+    user, period = user_of(request).pk, request.POST.get("period", "")
+    return redirect("work", scenarios.begin(store_of(request), user, number, period).pk)
 
 
 @require_POST

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, cast
@@ -21,6 +20,7 @@ from fenrun.portal.access.isolation import rows_seen
 from fenrun.portal.access.permissions import parties_of, sees_everything, signed_in, store_of
 from fenrun.portal.access.request import PortalRequest
 from fenrun.portal.commands import statements
+from fenrun.portal.commands.documents import LEGAL, document_of
 from fenrun.portal.commands.plans import plans_in_force
 from fenrun.portal.language import lang
 from fenrun.portal.models import (
@@ -34,6 +34,7 @@ from fenrun.portal.models import (
     Statement,
 )
 from fenrun.portal.pages.downloads import disposition
+from fenrun.portal.pages.paging import page_of
 from fenrun.portal.pages.pdf import to_pdf
 from fenrun.portal.request_queue import outside_queue
 from fenrun.statement.formats import FORMATS
@@ -48,6 +49,7 @@ _CHARGES_AS = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 """The files that all charges of a line are handed out as."""
+_MONTHS_A_PAGE = 12
 _MONTHS = """
 SELECT period_id, earned, credited FROM portal_statement
 WHERE payee = %s AND currency = %s
@@ -146,6 +148,23 @@ def _download(name: str, content: bytes, media_type: str) -> HttpResponse:
 
 
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
+def document(request: HttpRequest, period: str, payee: str) -> HttpResponse:
+    """Show the self-billing document of a closed statement; with ?format=pdf hand it out."""
+    statement = _find(request, period, payee)
+    shown = {
+        "statement": statement,
+        "document": document_of(store_of(request), statement),
+        "labels": LEGAL[1:],
+    }
+    if request.GET.get("format") != "pdf":
+        return render(request, "document.html", shown)
+    page = render_to_string("document.html", shown, request)
+    name = f"{statement.payee}-{statement.period_id}-document.pdf"
+    with outside_queue():
+        return _download(name, to_pdf(page), "application/pdf")
+
+
+@signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
 def line(request: HttpRequest, period: str, line: str) -> HttpResponse:
     """Show why a line is what it is."""
     statement = statements.find_line(period, line)
@@ -159,6 +178,7 @@ def line(request: HttpRequest, period: str, line: str) -> HttpResponse:
         "explanation": explanation,
         "head": head,
         "sentences": sentences,
+        "may_dispute": statement.payee in parties_of(request, PARTNER, REP),
     }
     return render(request, page, shown)
 
@@ -176,16 +196,19 @@ def charges(request: HttpRequest, period: str, line: str) -> HttpResponse:
     asked = request.GET.get("page", "")
     number = int(asked) if asked.isdecimal() and 0 < len(asked) < 7 else 1
     size = statements.CHARGES_A_PAGE
-    said = statements.charges_of(statement, line, (max(number, 1) - 1) * size)
+    sought = request.GET.get("q", "").strip()[:200]
+    said = statements.charges_of(statement, line, (max(number, 1) - 1) * size, size, sought)
     titles = {one["rule"]: one["title"] for one in said["sums"]}
     shown = {
         "statement": statement,
         "line": line,
         "title": next(x["title"] for x in statement.body["lines"] if x["line"] == line),
         "said": said,
+        "sought": sought,
         "page": Paginator(range(said["total"]), size).get_page(number),
         "names": {row["customer"]: row.get("name", "") for row in statement.customers},
         "by": lambda row: counts_by(row, titles, lang()),
+        "may_dispute": statement.payee in parties_of(request, PARTNER, REP),
     }
     return render(request, "charges.html", shown)
 
@@ -235,15 +258,17 @@ def crediting(request: HttpRequest) -> HttpResponse:
     customers = parties_of(request, CUSTOMER)
     customer = request.GET.get("customer", "") or next(iter(customers), "")
     found = Crediting.objects.filter(customer=customer)
-    rows = list(found.order_by("-period_id", "role", "-since", "party"))
-    months: defaultdict[str, list[Crediting]] = defaultdict(list)
-    for row in rows:
+    keys = found.order_by("-period_id").values_list("period_id", flat=True).distinct()
+    page = page_of(request, keys, _MONTHS_A_PAGE)
+    months: dict[str, list[Crediting]] = {key: [] for key in page}
+    for row in found.filter(period_id__in=months).order_by("role", "-since", "party"):
         months[row.period_id].append(row)
     shown = {
         "customer": customer,
         "customers": customers,
-        "months": dict(months),
-        "parties": list(dict.fromkeys((row.party, row.name) for row in rows)),
+        "page": page,
+        "months": months,
+        "parties": list(found.order_by("party").values_list("party", "name").distinct()),
         "came_about": _came_about,
     }
     return render(request, "crediting.html", shown)

@@ -7,7 +7,6 @@ import io
 from collections.abc import Iterable, Mapping
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.db.models import DecimalField, F, Q, QuerySet
 from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse
@@ -17,16 +16,17 @@ from django.views.decorators.http import require_POST
 from fenrun.base.words import say
 from fenrun.portal.access.permissions import signed_in
 from fenrun.portal.commands import views
+from fenrun.portal.commands.periods import read_filters
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS, PARTNER, REP, Period, Statement
 from fenrun.portal.pages.downloads import disposition
+from fenrun.portal.pages.paging import page_of
 from fenrun.statement.formats.cells import guarded
 from fenrun.statement.sentences import role_words
 
 _AMOUNTS = ("credited", "earned", "payable")
 SORTED_BY = ("period", "name", "role", *_AMOUNTS)
 """The columns by which statements are sorted; with a minus before, the largest first."""
-_A_PAGE = 50
 _EXACT = DecimalField(max_digits=38, decimal_places=15)
 _WORDS = {"period": "period", "name": "payee", "payable": "portal-pays"}
 """The words of columns that are called otherwise."""
@@ -35,9 +35,8 @@ _WORDS = {"period": "period", "name": "payee", "payable": "portal-pays"}
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
 def statements(request: HttpRequest) -> HttpResponse:
     """Show the statements that one sees, latest first; with ?format=csv hand out all of them."""
-    asked = {
-        key: request.GET.get(key, "").strip() for key in ("period", "q", "role", "state", "sort")
-    }
+    names = ("period", "q", "role", "state", "sort")
+    asked = dict.fromkeys(names, "") | read_filters(request.GET, *names)
     found = _sorted(_filtered(asked), asked["sort"])
     if request.GET.get("format") == "csv":
         headers = {"Content-Disposition": disposition("statements.csv")}
@@ -47,7 +46,7 @@ def statements(request: HttpRequest) -> HttpResponse:
     for key in ("page", "sort", "format"):
         query.pop(key, None)
     shown = {
-        "page": Paginator(found, _A_PAGE).get_page(request.GET.get("page")),
+        "page": page_of(request, found),
         "periods": Period.objects.order_by("-key"),
         "roles": sorted(set(Statement.objects.values_list("role", flat=True).distinct())),
         "asked": asked,

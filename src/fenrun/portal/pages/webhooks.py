@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
@@ -13,6 +12,7 @@ from fenrun.portal.access.permissions import is_operations, signed_in, user_of
 from fenrun.portal.commands import webhooks
 from fenrun.portal.language import lang
 from fenrun.portal.models import Hook
+from fenrun.portal.pages.paging import page_of
 
 
 def _hook(request: HttpRequest, number: int) -> Hook:
@@ -27,7 +27,7 @@ def _hook(request: HttpRequest, number: int) -> Hook:
 def log(request: HttpRequest, number: int) -> HttpResponse:
     """Show what was sent to a webhook, the last messages first."""
     hook = _hook(request, number)
-    page = Paginator(webhooks.deliveries_of(hook), 50).get_page(request.GET.get("page"))
+    page = page_of(request, webhooks.deliveries_of(hook))
     return render(request, "webhook.html", {"hook": hook, "page": page})
 
 

@@ -24,6 +24,7 @@ from fenrun.portal.access.permissions import grants_of
 from fenrun.portal.commands.publishing import CUSTOMERS_SHOWN
 from fenrun.portal.language import lang
 from fenrun.portal.pages import charts
+from fenrun.portal.pages.paging import address_of, others_asked
 from fenrun.pricing.lines import rounded
 from fenrun.settle.imports import content_of
 from fenrun.statement.sentences import role_words, why
@@ -77,7 +78,8 @@ def environment(**options: Any) -> jinja2.Environment:
         static=lru_cache(200)(static),
         url=lru_cache(20_000)(_url),
         say=_say,
-        jumps=_jumps,
+        others_asked=others_asked,
+        page_address=address_of,
         charts=charts,
         CUSTOMERS_SHOWN=CUSTOMERS_SHOWN,
     )
@@ -104,11 +106,6 @@ def environment(**options: Any) -> jinja2.Environment:
 @jinja2.pass_context
 def _say(context: Any, key: str, **values: Any) -> str:
     return say(key, context["lang"], **values)
-
-
-def _jumps(asked: Any) -> list[tuple[str, str]]:
-    """Return what a list is asked for besides its page."""
-    return [(name, value) for name, value in asked.items() if name != "page"]
 
 
 def _url(name: str, *parts: Any) -> str:

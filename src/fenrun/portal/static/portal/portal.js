@@ -1,4 +1,4 @@
-// The search by keys: "/" begins it, arrows go through what is found, Escape ends it.
+// What cannot be undone is asked once more. The search by keys: "/" begins it, arrows go through what is found, Escape ends it.
 "use strict";
 document.addEventListener("keydown", (event) => {
   const field = document.querySelector(".find input");
@@ -29,4 +29,8 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("click", (event) => {
   const hits = document.getElementById("hits");
   if (hits && !event.target.closest(".find")) hits.replaceChildren();
+});
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button.final");
+  if (button && !window.confirm(document.body.dataset.sure)) event.preventDefault();
 });
