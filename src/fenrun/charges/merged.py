@@ -112,6 +112,7 @@ def _read(marker: Path) -> Import | None:
     try:
         said = json.loads(marker.read_text("utf-8"))
         id_, facts, files = said["id"], said["facts"], said["files"]
+        _ = (facts["merged"], facts["rows"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return Import(id_, "charges", "", datetime.min, marker.parent, facts, files=files)
@@ -125,7 +126,7 @@ def merge_months(
     The largest is left as it is, where the others together have fewer charges. `neighbours` tells
     of accounts a name under which those stand side by side that are mostly asked for together.
     """
-    if not imports:
+    if len(imports) <= _MOST:
         return
     spans: dict[tuple[Any, ...], list[Import]] = {}
     for item in with_merged(imports):

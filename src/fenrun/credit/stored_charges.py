@@ -24,7 +24,7 @@ from fenrun.base.ids import AT, short
 from fenrun.book.as_codes import Book, named_subjects
 from fenrun.charges.merged import ids_of, with_merged
 from fenrun.charges.rows import COSTS, DAYS, KEYS, ORDER, key_of
-from fenrun.charges.stored import StoredFiles, load_charges
+from fenrun.charges.stored import StoredFiles, load_charges, of_accounts
 from fenrun.credit.crediting import Crediting, costs_of
 from fenrun.credit.over_days import DECIMALS, NTH, days_between_sql, divides, part_sql
 from fenrun.engine.codes import Codes, day_number, month_number, month_of
@@ -569,7 +569,7 @@ class _File:
         if condition:
             where.append(f"c.row_no IN (SELECT row_no FROM {self._all()} WHERE {condition})")
         if self.charges.accounts is not None:
-            where.append(f"c.account_no IN ({', '.join(map(str, self.meant())) or 'NULL'})")
+            where.append(of_accounts(self.meant()))
         meant = " AND ".join(where)
         return f"SELECT {named} FROM {self._joined(named + meant)} WHERE {meant}"
 
@@ -613,7 +613,7 @@ class _File:
         Columns: file (its number), account_no.
         """
         if self.charges.accounts is not None:
-            condition += f" AND c.account_no IN ({', '.join(map(str, self.meant())) or 'NULL'})"
+            condition += f" AND {of_accounts(self.meant())}"
         return (
             f"SELECT DISTINCT {self.number} AS file, c.account_no"
             f" FROM {self._joined(condition)} WHERE {condition}"
