@@ -1,6 +1,6 @@
 """How hard the properties try: FENRUN_EXAMPLES is how many random plans each of them sees at night.
 
-Here it is 9, and 48 for the auditor. A settlement is of three plans or more, over many worlds.
+Here it is 6, and 24 for the auditor. A settlement is of three plans or more, over many worlds.
 FENRUN_FIRST_FAILURE: stop at the first failing example instead of looking for the smallest one.
 
 Tests that share what is slow to build (a cluster, a database server) are one worker's.
@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from xdist.scheduler import LoadScopeScheduling
+
+from tests import scratch, turns
 
 _LONG = (
     "test_killed_at_any_point",
@@ -75,8 +77,24 @@ ssl.create_default_context = cache(ssl.create_default_context)
 """Each HTTP client would read all authorities' certificates, 20 ms; here all are on loopback."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what is long first, the longest before the others."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark of cases that take turns."""
+    config.addinivalue_line("markers", f"{turns.MARK}(days): each case has one day in so many")
+
+
+def pytest_unconfigure() -> None:
+    scratch.remove_kept()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how to try the same cases again."""
+    if turns.day() is not None and terminalreporter.stats.get("failed"):
+        terminalreporter.write_line(f"The same cases on another day: FENRUN_DAY={turns.day()}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave cases for their day, and put what is long first, the longest before the others."""
+    turns.leave_for_their_day(config, items)
     items.sort(key=lambda item: [not item.name.startswith(name) for name in _LONG])
 
 
@@ -86,7 +104,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScope
 
 settings.register_profile(
     "fenrun",
-    max_examples=int(os.environ.get("FENRUN_EXAMPLES", "9")) // 3,
+    max_examples=int(os.environ.get("FENRUN_EXAMPLES", "6")) // 3,
     deadline=None,
     derandomize="FENRUN_EXAMPLES" not in os.environ,
     suppress_health_check=[

@@ -92,7 +92,8 @@ def _caught(copy: Path, fault: Fault) -> str:
     path = copy / "src/fenrun" / fault.file
     whole = path.read_text("utf-8")
     path.write_text(fault.planted(whole), "utf-8")
-    env = {**os.environ, "PYTHONPATH": str(copy / "src"), "FENRUN_FIRST_FAILURE": "1"}
+    every = {"FENRUN_FIRST_FAILURE": "1", "FENRUN_DAY": "all"}
+    env = {**os.environ, "PYTHONPATH": str(copy / "src"), **every}
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *fault.tests]
     done = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True, check=False)
     path.write_text(whole, "utf-8")

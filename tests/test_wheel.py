@@ -75,7 +75,7 @@ def test_the_wheel_works_where_nothing_else_of_fenrun_is(wheel: Path, tmp_path: 
     assert Path(where.strip()).is_relative_to(site)
 
     assert _done(fenrun, "--version", cwd=tmp_path).startswith("fenrun")
-    _done(fenrun, "world", "made", "--rows", 2_000, cwd=tmp_path)
+    _done(fenrun, "world", "made", "--rows", 500, cwd=tmp_path)
     _done(fenrun, "import", "shown", "made", cwd=tmp_path)
     settled = json.loads(
         _done(fenrun, "settle", "shown", "--period", "2024-03", "--json", cwd=tmp_path)

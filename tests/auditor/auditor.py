@@ -207,9 +207,10 @@ class Book:
         return rates.pop() if len(rates) == 1 else None
 
     def first_day(self, party: str | None, label: str) -> date | None:
-        """The first day of a label of a party, whatever its values."""
-        rows = self.by_party.get(party or "", [])
-        return min((x.valid_from for x in rows if x.label == label), default=None)
+        """The first day on which a label of a party has one value, whatever it is."""
+        rows = [x for x in self.by_party.get(party or "", []) if x.label == label]
+        days = sorted({x.valid_from for x in rows} | {x.valid_to for x in rows})
+        return next((day for day in days if self.label(party, label, day) is not None), None)
 
     def figure(self, party: str, name: str, period: str, *currencies: str) -> Decimal | None:
         found = self.by_figure.get((party, name, period), [])
@@ -416,7 +417,7 @@ def audit(
     """
     if costs is not None:
         charges = [_on_decimals(charge, costs) for charge in charges]
-    return _Audit(charges, book, plan, paid, measures).run()
+    return _Audit(charges, book, plan, paid, measures, costs).run()
 
 
 def _on_decimals(charge: dict[str, Any], decimals: int) -> dict[str, Any]:
@@ -469,8 +470,10 @@ class _Audit:
         plan: Plan,
         paid: tuple[date, date],
         measures: int | None = None,
+        costs: int | None = None,
     ):
         self.measures = measures
+        self.cut = min(6, 6 if costs is None else costs)
         self.charges, self.book, self.plan, self.paid = charges, book, plan, paid
         self.terms = plan.terms[0]
         self.trees = {c.rule_id: json.loads(c.tree) for c in plan.conditions}
@@ -506,7 +509,8 @@ class _Audit:
         self.book = limited(self.book, self.terms)
         agreed.use_up(self)
 
-        mine = [c for c in self.charges if self.rate(c) is not None]
+        whole = [day for charge in self.charges for day in self.by_day(charge)]
+        mine = [c for c in whole if self.rate(c) is not None]
         for charge in mine:
             self._purchase(charge)
         for charge in mine:
@@ -567,7 +571,38 @@ class _Audit:
         rate = self.rate(charge)
         if any(c is None for c in costs) or rate is None:
             return None
-        return min((Decimal(c) for c in costs if c is not None), key=abs) * rate
+        cost = min((Decimal(c) for c in costs if c is not None), key=abs)
+        if "nth day" in charge:
+            nth, days = charge["nth day"]
+            cost = self._until(cost, nth + 1, days) - self._until(cost, nth, days)
+        return cost * rate
+
+    def _until(self, cost: Decimal, nth: int, days: int) -> Decimal:
+        """What the first days of a charge have of its cost."""
+        return cost if nth == days else rounded(Fraction(cost) * nth / days, "down", 10**self.cut)
+
+    def by_day(self, charge: dict[str, Any]) -> list[dict[str, Any]]:
+        """The charge once for each of the days over which the plan divides it."""
+        column = self._day_column(charge)
+        if not column.startswith("each day of"):
+            return [charge]
+        if column == "each day of BillingPeriod":
+            _, month = self.when(charge)
+            days = (shifted(month, 1) - month).days
+        elif charge.get("ChargePeriodEnd"):
+            lasts = charge["ChargePeriodEnd"] - charge["ChargePeriodStart"]
+            days = max(int(lasts.total_seconds() / 86400 + 0.5), 1)
+        else:
+            days = 1
+        return [charge | {"nth day": (nth, days)} for nth in range(days)]
+
+    def _day_column(self, charge: dict[str, Any]) -> str:
+        """Which date of the charge says who is credited."""
+        scene = Scene(self.book, {}, charge, None, date.min, date.min, {})
+        for tree, column in json.loads(self.terms.as_of):
+            if tree is None or holds(tree, scene):
+                return str(column)
+        return "ChargePeriodStart"
 
     def rate(self, charge: dict[str, Any]) -> Decimal | None:
         """What one of the charge's currency is in the plan's; None where it does not count."""
@@ -584,16 +619,13 @@ class _Audit:
         """Day of the charge and month of the bill."""
         month = (charge["BillingPeriodStart"] + timedelta(days=1)).date().replace(day=1)
         moment = charge["ChargePeriodStart"].replace(tzinfo=ZoneInfo("UTC")).astimezone(self.zone)
-        day = moment.date()
-        scene = Scene(self.book, {}, charge, None, day, month, {})
-        for tree, column in json.loads(self.terms.as_of):
-            if tree is None or holds(tree, scene):
-                if column == "BillingPeriodStart":
-                    return month, month
-                if column.startswith("x_") and charge.get(column):
-                    return date.fromisoformat(charge[column]), month
-                return day, month
-        return day, month
+        day, column = moment.date(), self._day_column(charge)
+        if column in ("BillingPeriodStart", "each day of BillingPeriod"):
+            day = month
+        elif column.startswith("x_") and charge.get(column):
+            day = date.fromisoformat(charge[column])
+        nth, _ = charge.get("nth day", (0, 1))
+        return day + timedelta(days=nth), month
 
     def owners(self, charge: dict[str, Any], day: date) -> list[tuple[str | None, Decimal]]:
         issuer = charge["InvoiceIssuerName"]
@@ -887,24 +919,15 @@ class _Audit:
 
     def _parts(self, of: str | None, billed: date, amount: Decimal) -> list[tuple[date, Decimal]]:
         """The months with which parts of an amount count: each when so much of it is paid."""
-        mine = [
+        payments = [
             p
             for p in self.book.terms
             if isinstance(p, Payment) and of and p.reference == of
-            if p.kind in ("invoice", "refund") and p.day < self.paid[1]
+            if p.kind in ("invoice", "refund")
         ]
-        mine.sort(key=lambda p: (p.day, p.payment))
-        totals = [
-            p.total
-            for p in sorted(
-                (
-                    p
-                    for p in self.book.terms
-                    if isinstance(p, Payment) and p.reference == of and p.total
-                ),
-                key=lambda p: (p.day, p.payment),
-            )
-        ]
+        payments.sort(key=lambda p: (p.day, p.payment))
+        totals = [p.total for p in payments if p.total]
+        mine = [p for p in payments if p.day < self.paid[1]]
         found: dict[date, Decimal] = defaultdict(lambda: ZERO)
         counted = ZERO
         for month in sorted({p.day.replace(day=1) for p in mine}) if totals else ():

@@ -158,9 +158,9 @@ def _differences(found: _Found, answer: Answer) -> list[str]:
     entries = {k: v for k, v in answer.entries.items() if v or k[3] == "override"}
     not_counted = {k: v for k, v in answer.not_counted.items() if v}
     return [
-        *_compare("earned", found.paid_for(found.own()), found.paid_for(answer.own)),
+        *_compare("earned", found.own(), answer.own),
         *_compare("entry", found.entries(), entries),
-        *_compare("line", found.paid_for(found.lines()), found.paid_for(_lines(answer))),
+        *_compare("line", found.lines(), _lines(answer)),
         *_compare("credited", found.credited(), answer.credited),
         *_compare("credited by link", found.by_link(), answer.by_link),
         *_compare("not counted", found.not_counted(), not_counted),
@@ -196,17 +196,6 @@ class _Found:
         span = self.run.period.span
         mine = [row for row in self.tables[table] if row["plan_id"] == self.plan_id]
         return [row for row in mine if not month or span.start <= row[month] < span.end]
-
-    def paid_for(self, amounts: dict[Any, Any]) -> dict[Any, Any]:
-        """The amounts without nothings of components that count payments, by component first.
-
-        Open: whether a month in which all that was paid of an order was paid back has a line of
-        nothing is answered otherwise by engine and auditor, in some cases.
-        """
-        (plan,) = (one for one in self.run.plans if one.id == self.plan_id)
-        of = {component.rule_id for component in plan.components if component.counts_payments}
-        nothing = (Decimal(0), (Decimal(0), "band"))
-        return {k: v for k, v in amounts.items() if k[0] not in of or v not in nothing}
 
     def own(self) -> dict[Any, Any]:
         rows = [row for row in self._rows("earnings", "paid_month") if row["step_no"] == 0]

@@ -184,6 +184,7 @@ def test_the_job_is_said_phase_by_phase(
     assert (found["lines"], found["earnings"]) == (424, len(expected.splitlines()) - 1)
 
 
+@pytest.mark.in_turn(3)
 def test_the_command_measures_and_compares(folders: dict[str, Path]) -> None:
     rows = fenrun(
         "bench", "peers", folders["csv"], "--only", "duckdb", "--repeats", 1, "--json"

@@ -43,7 +43,7 @@ def _line(cost: str, start: datetime, end: datetime, **cells: str) -> str:
     return f"{cost},{cell['account']},{cell['currency']},{when},Acme,{','.join(named)}"
 
 
-def days(costs: Sequence[str], first: int = 1, hours: int = 24, **cells: str) -> list[str]:
+def days(costs: Sequence[str], first: float = 1, hours: int = 24, **cells: str) -> list[str]:
     """A charge a day (or every so many hours) from a day of September on."""
     step = timedelta(hours=hours)
     starts = [START + timedelta(days=first - 1) + step * n for n in range(len(costs))]
@@ -205,19 +205,40 @@ BY_PART = {
     "two weeks": [*days(RISING[:14]), _line("106.40", START, datetime(2024, 9, 15))],
 }  # fmt: skip
 """Files of accounts of which a part is billed in two forms: 468.00, 45.90 and 106.40."""
+HOURS = ["0.10"] * 72
+"""Three days by the hour: 2.40 each."""
+IN_CHINA = 1 + 16 / 24
+BY_HOUR = {
+    "hours and days": [*days(HOURS, hours=1), *days(["2.40"] * 3)],
+    "days and hours": [*days(["2.40"] * 3), *days(HOURS, hours=1)],
+    "half days": [*days(["1.10", "1.30"] * 3, hours=12), *days(["2.40"] * 3)],
+    "days of China": [*days(HOURS, IN_CHINA, 1), *days(["2.40"] * 3, IN_CHINA)],
+    "a service of it": [
+        *days(HOURS, hours=1, **VM), *days(["2.40"] * 3, service="VM"), *days(["5.00"] * 9, **DB)],
+    "a resource of it": [
+        *days(HOURS, hours=1, resource="r1"), *days(["2.40"] * 3, resource="r1"),
+        *days(["5.00"] * 9, resource="r2")],
+    "three of nine days": [*days(HOURS, hours=1), *days([*["2.40"] * 3, *["7.00"] * 6])],
+}  # fmt: skip
+"""Files of accounts of which three days of 2.40 are billed in two forms."""
 APART = {
     "a fee of another service": [*days(["10.00"] * 30, **VM), *month("300.00", service="Care")],
     "a fee of another kind": [*days(["10.00"] * 30), *month("300.00", category="Purchase")],
     "other sums": [*days(RISING), *month("467.99")],
     "one charge each": [*days(["9.00"]), *month("9.00")],
+    "hours beside days": [*days(HOURS, hours=1), *days(["7.00"] * 3)],
+    "hours of another service": [*days(HOURS, hours=1, **DB), *days(["2.40"] * 3, **VM)],
+    "hours of other days": [*days(HOURS, hours=1), *days(["2.40"] * 3, 4)],
+    "an hour each day": [*days(["2.40"], hours=1), *days(["2.40"])],
     "days outside": [*days(["5.00"] * 20, 11), _line("100.00", START, datetime(2024, 9, 11))],
 }
 """What is no bill in two forms."""
 
 
 def test_one_file_that_holds_both_forms_is_found_and_nothing_else(tmp_path: Path) -> None:
-    """The charges over more than a day are 468.00 five times, 45.90 and 106.40."""
+    """The sums are 468.00 five times, 45.90, 106.40, and three times 2.40 of each by the hour."""
     told = {case: [*SAME[case][0], *SAME[case][1]] for case in WITHIN} | BY_PART
+    told |= {f"{case} in one": lines for case, lines in BY_HOUR.items()}
     lines = [HEAD]
     for case, of_case in (told | APART).items():
         own = case.replace(" ", "-").replace(",", "")
@@ -227,8 +248,9 @@ def test_one_file_that_holds_both_forms_is_found_and_nothing_else(tmp_path: Path
     import_file(store, path, KNOWN)
     (item,) = store.imports("charges")
     found = item.facts["within"]
-    assert (found["accounts"], found["rows"]) == (len(told), len(told) + 1)
-    assert found["billed"] == {"USD": str(5 * Decimal("468.00") + Decimal("152.30"))}
+    assert (found["accounts"], found["rows"]) == (len(told), len(told) + 1 + 2 * len(BY_HOUR))
+    whole = 5 * Decimal("468.00") + Decimal("152.30") + 3 * Decimal("2.40") * len(BY_HOUR)
+    assert found["billed"] == {"USD": str(whole)}
     (problem,) = undecided(store, KNOWN)
     assert (problem.code, problem.severity) == ("sums-within", "error")
     decide(store, item.id, Decision(adds=item.id), KNOWN + timedelta(days=1))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pyarrow as pa
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fenrun.base.problem import Refused
-from fenrun.charges.written_moments import read_moments
+from fenrun.charges.coded import coded
+from fenrun.charges.written_moments import moments_of, read_moments
 from fenrun.charges.written_numbers import Written, decimal_mark, read_as
 
 SECOND = datetime(2024, 9, 2)
@@ -107,6 +109,59 @@ def test_no_date_is_ever_read_wrong(form: str, days: set[int]) -> None:
         assert not any(moment.day > 12 for moment in moments) or "%y" in form
         return
     assert read.moments == moments
+
+
+BILLED = ("BillingPeriodStart", "BillingPeriodEnd")
+CHARGED = ("ChargePeriodStart", "ChargePeriodEnd")
+BOTH = (*BILLED, *CHARGED)
+MONTH = ("01/09/2024", "01/10/2024")
+PERIODS = (
+    # The columns, their rows, and a code or the first moment that is read.
+    (BILLED, [("09/01/2024", "10/01/2024")], datetime(2024, 9, 1)),
+    (BILLED, [MONTH], datetime(2024, 9, 1)),
+    (BILLED, [("12/01/2024", "01/01/2025")], datetime(2024, 12, 1)),
+    (BILLED, [("01-12-24", "01-01-25")], datetime(2024, 12, 1)),
+    (BILLED, [("9/1/24 0:00", "10/1/24 0:00")], datetime(2024, 9, 1)),
+    (BILLED, [("09/01/2024", "09/30/2024")], datetime(2024, 9, 1)),
+    (BOTH, [(*MONTH, "02/09/2024", "03/09/2024")], datetime(2024, 9, 1)),
+    (BOTH, [(*MONTH, "13/09/2024", "14/09/2024")], datetime(2024, 9, 1)),
+    (BOTH, [("2024-09-01", "2024-10-01", "13/09/2024", "14/09/2024")], datetime(2024, 9, 1)),
+    (BOTH, [(*MONTH, "13/05/2024", "14/05/2024")], datetime(2024, 9, 1)),  # a late one of May
+    (BOTH, [(*MONTH, "01/09/2024", "01/09/2027")], datetime(2024, 9, 1)),  # for three years
+    (CHARGED, [("09/12/2024", "10/12/2024"), ("31/12/2024", "01/01/2025")], datetime(2024, 12, 9)),
+    (BILLED, [("09/01/2024", "09/01/2024")], "date-order-unclear"),
+    (BILLED, [MONTH, ("09/01/2024", "10/01/2024")], "date-order-unclear"),
+    (CHARGED, [("09/02/2024", "09/03/2024")], "date-order-unclear"),
+    (CHARGED, [("03/10/2024", "02/09/2024")], "date-order-unclear"),  # one goes back in each
+    ((BILLED[0], CHARGED[0]), [("09/01/2024", "02/09/2024")], "date-order-unclear"),
+    ((BILLED[0], CHARGED[0]), [("09/01/2024", "13/09/2024")], "date-orders-differ"),
+    ((BILLED[0], CHARGED[0]), [("13/09/2024", "09/01/2024")], "date-orders-differ"),
+    ((BILLED[0], CHARGED[0]), [("09/01/24", "30/09/24"), ("09/01/24", "13/09/24")],
+     "date-orders-differ"),
+    (BOTH, [("09/01/2024", "10/01/2024", "13/09/2024", "14/09/2024")], "date-orders-differ"),
+    (BOTH, [(*MONTH, "09/13/2024", "09/14/2024")], "date-orders-differ"),
+    (BOTH, [("01/09/2024", "30/09/2024", "09/02/2024", "09/03/2024")], "date-orders-differ"),
+    (BOTH, [("2024-09-01", "2024-10-01", "09/12/2024", "13/09/2024")], "date-orders-differ"),
+    (BOTH, [("01.09.2024", "30.09.2024", "9.10.2024", "9.11.2024")], "date-orders-differ"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("names", "rows", "found"), PERIODS)
+def test_columns_of_one_file_agree_on_one_order(
+    names: tuple[str, ...], rows: list[tuple[str, ...]], found: datetime | str
+) -> None:
+    """13 September beside 09/01/2024 is not of a month of January: nobody guesses which."""
+    columns = {n: coded(pa.chunked_array([list(texts)])) for n, texts in zip(names, zip(*rows))}
+    if isinstance(found, str):
+        with pytest.raises(Refused) as refusal:
+            moments_of(columns, "f")
+        assert [problem.code for problem in refusal.value.problems] == [found]
+        return
+    moments, said = moments_of(columns, "f")
+    assert moments[names[0]].array[0].as_py() == found
+    is_open = "30" not in "".join(rows[0]) and "13" not in "".join(rows[0] + rows[-1])
+    is_open &= "31" not in "".join(rows[-1])
+    assert [problem.code for problem in said] == ["date-order-by-periods"] * is_open
 
 
 POINT, COMMA = ".", ","

@@ -66,6 +66,7 @@ def _made(sql: str) -> list[str]:
     return re.findall(r'(?m)^CREATE OR REPLACE (?:TABLE|VIEW) "(\w+)"', sql)
 
 
+@pytest.mark.in_turn(2)
 def test_the_sql_makes_the_same_of_the_loaded_tables(sql: str, file: Path) -> None:
     assert not differing(sql, file)
     assert "credits" in differing(sql.replace("'direct' AS kind", "'indirect' AS kind"), file)

@@ -73,6 +73,7 @@ def _same_tables(one: Run, other: Run) -> None:
         assert first.equals(second), name
 
 
+@pytest.mark.in_turn(3)
 @settings(max_examples=EXAMPLES)
 @given(batch=worlds.batches())
 def test_parts_put_together_are_the_whole(batch: worlds.Batch) -> None:
@@ -188,6 +189,7 @@ def _same_runs(one: Settled, other: Settled, explained: int = 3) -> None:
     assert [explain(one.run, x) for x in lines] == [explain(other.run, x) for x in lines]
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("as_of", ["", AS_OF], ids=["by start", "by a day of its own"])
 def test_a_workspace_in_parts(tmp_path: Path, as_of: str) -> None:
     """Orders named and inherited, units, conditions on cells and rows, days, two files."""
@@ -203,6 +205,7 @@ LARGE = (f"{'9' * 21}.", f".{'1' * 13}")
 """Costs of up to 23 digits before the point in one file, of 15 decimals in the other."""
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("engine", ["parts"])
 def test_what_does_not_fit_is_rounded_the_same(tmp_path: Path, engine: str) -> None:
     workspace = _workspace(tmp_path, PLAN.replace("AS OF\n", ""), LARGE)
@@ -258,15 +261,12 @@ def test_spark_connect_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    """A cluster of two workers of one core each, whose Java compiles no more than once.
-
-    Each worker is a Java of its own at night, which costs as much as all that is asked of it.
-    """
+    """A cluster of two workers of one core each, whose Java compiles no more than once."""
     from pyspark.sql import SparkSession
 
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-    builder = SparkSession.builder.master("local-cluster[2,1,1024]" if NIGHTLY else "local[2]")
+    builder = SparkSession.builder.master("local-cluster[2,1,1024]")
     for name, value in {
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
@@ -279,11 +279,12 @@ def cluster() -> Iterator[None]:
     del os.environ["PYSPARK_PYTHON"], os.environ["JDK_JAVA_OPTIONS"]
 
 
+@AT_NIGHT
 @WITH_JAVA
 def test_on_a_cluster(cluster: None, tmp_path: Path) -> None:
     workspace = _workspace(tmp_path, PLAN.replace("AS OF\n", AS_OF))
     one, other = (_settled(workspace, tmp_path, engine) for engine in ("duckdb", "spark"))
-    _same_runs(one, other, explained=3 if NIGHTLY else 0)
+    _same_runs(one, other)
 
 
 @AT_NIGHT

@@ -6,7 +6,6 @@ test holds both equal and the codes complete.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import csv
 import errno
@@ -90,6 +89,7 @@ from fenrun.store.facts import Store
 from fenrun.terms.policy import read_policy
 from fenrun.whatif.cases import refuse_failing_cases, run_cases
 from fenrun.whatif.estimate import Estimator
+from tests.scratch import kept_folder
 
 KNOWN = datetime(2024, 12, 1)
 ROW = {
@@ -129,7 +129,7 @@ parties: [{party: K1, kind: customer}, {party: P1, kind: partner}]
 @cache
 def _portal() -> None:
     """Make the portal ready on a database of its own, once a process: Django takes one."""
-    folder = _kept_folder()
+    folder = kept_folder("gallery")
     import_file(Store(folder), _written(folder, PLAN), KNOWN)
     from fenrun.portal import serve
 
@@ -799,7 +799,7 @@ def _on_a_copy(ready: Path, act: Callable[[Store], list[Problem]]) -> list[Probl
 @cache
 def _ready(the_plan: str, the_book: str, content: bytes) -> Path:
     """A workspace of a plan, a book and a file of charges, made once a process."""
-    folder = _kept_folder()
+    folder = kept_folder("gallery")
     for name, text in (
         ("plan.yaml", the_plan.encode()),
         ("book.yaml", the_book.encode()),
@@ -813,7 +813,7 @@ def _ready(the_plan: str, the_book: str, content: bytes) -> Path:
 @cache
 def _september_closed() -> Path:
     """The usual workspace with September closed, made once a process, signed by the first key."""
-    made = _kept_folder() / "ws"
+    made = kept_folder("gallery") / "ws"
     shutil.copytree(_ready(PLAN, BOOK, _csv()), made)
     with _same_keys(1):
         close(Store(made), SEPTEMBER)
@@ -823,17 +823,10 @@ def _september_closed() -> Path:
 @cache
 def _september_bundle() -> bytes:
     """P1's bundle of the closed September, made once a process."""
-    path = _kept_folder() / "P1.zip"
+    path = kept_folder("gallery") / "P1.zip"
     make = _does(lambda store: make_bundle(store, "P1", SEPTEMBER, path))
     _on_a_copy(_september_closed(), make)
     return path.read_bytes()
-
-
-def _kept_folder() -> Path:
-    """A folder that stays until the process ends."""
-    folder = Path(tempfile.mkdtemp(prefix="fenrun-gallery-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 def _sabotaged(store: Store) -> list[Problem]:
@@ -1276,7 +1269,7 @@ def _twice_then(then: Callable[[Store], object]) -> Callable[[Store], list[Probl
     return act
 
 
-def _of_run(parts: int, size: int | None = None) -> Callable[[], list[Problem]]:
+def _of_run(parts: int, size: int | None = None, rows: int = 1) -> Callable[[], list[Problem]]:
     """Import a folder with a manifest of two parts."""
 
     def found() -> list[Problem]:
@@ -1285,7 +1278,8 @@ def _of_run(parts: int, size: int | None = None) -> Callable[[], list[Problem]]:
                 day = f"2024-09-0{number}T00:00:00Z"
                 Path(folder, f"part-{number}.csv").write_bytes(_csv(ChargePeriodStart=day))
             blobs = [{"blobName": f"part-{n}.csv", "byteCount": size} for n in (1, 2)]
-            Path(folder, "manifest.json").write_text(json.dumps({"blobs": blobs}))
+            said = {"dataRowCount": rows * 2, "blobs": blobs}
+            Path(folder, "manifest.json").write_text(json.dumps(said))
             taken, passed = files_in(Path(folder))
             wanted = Wanted(parts=parts_of(Path(folder), taken).of)
             store = Store(Path(folder, "ws"))
@@ -1714,6 +1708,7 @@ GALLERY: dict[str, Shows] = {
     "row-quarantined": charges(BillingAccountId=""),
     "date-unreadable": charges(ChargePeriodStart="2024-09-02 00:00 CST"),
     "date-order-unclear": charges(ChargePeriodStart="9/2/2024"),
+    "date-order-by-periods": charges(BillingPeriodStart="9/1/2024", BillingPeriodEnd="10/1/2024"),
     "date-orders-differ": charges(ChargePeriodStart="9/13/2024", ChargePeriodEnd="14/9/2024"),
     "decimal-mark": charges(BilledCost="1,234.50"),
     "decimal-mark-unclear": charges(
@@ -1939,6 +1934,11 @@ GALLERY: dict[str, Shows] = {
         USUAL_TABLE + "}",
         USUAL_TABLE + "}, {from: 2024-02-10, source: Letter, kind: all units, bands: [pays 6 %]}",
     ),
+    "terms-of-days": plan(
+        "roles: [partner]",
+        "roles: [partner], when: floor breached",
+        "as of: [{day: each day of ChargePeriod}]\n",
+    ),
     "table-times": plan(
         text=PLAN.replace(USUAL_TABLE, "bands: [from 0 pays 5]").replace(
             "by: amount,", "by: amount, times: rates by amount,"
@@ -2141,6 +2141,9 @@ GALLERY: dict[str, Shows] = {
         "charges.csv again, with one more charge, as more.csv", act=_twice_then(lambda store: None)
     ),
     "parts-missing": Shows("part-1.csv, and a manifest of it and part-2.csv", _of_run(1)),
+    "part-rows-differ": Shows(
+        "both parts of a run, of a row each, where the manifest says 4", _of_run(2, rows=2)
+    ),
     "parts-all-missing": Shows("a manifest of part-1.csv and part-2.csv alone", _of_run(0)),
     "part-not-whole": Shows(
         "part-1.csv of fewer bytes than manifest.json says", lambda: _of_run(1, size=9)()
@@ -2148,6 +2151,11 @@ GALLERY: dict[str, Shows] = {
     "part-unlisted": Shows("part-3.csv beside the parts of manifest.json", _of_run(3)),
     "sums-twice": settled(
         "the charge of charges.csv in two pieces, by service, as more.csv", act=_in_two
+    ),
+    "charges-far": settled(
+        "a charge of 2 May, billed for September",
+        content=_csv(ChargePeriodStart="2024-05-02T00:00:00Z"),
+        act=lambda store: undecided(store, KNOWN),
     ),
     "sums-within": settled(
         "two charges of a day in charges.csv, and their sum as one of two days",

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 from fenrun.base.when import parse_period
@@ -16,6 +15,7 @@ from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
 from fenrun.world.market import Market
 from fenrun.world.schemes import make_market, write_market
+from tests.scratch import kept_folder
 
 YEAR = parse_period("2024")
 KNOWN = datetime(2025, 1, 3)
@@ -34,7 +34,7 @@ def imported(folder: Path, market: Market) -> Store:
 def market_of(partners: int, seed: int, level: int, *cheats: str) -> tuple[Market, Store, Findings]:
     """Return a market, its workspace and what is found in it."""
     market = make_market(partners, seed, level, cheats)
-    store = imported(Path(mkdtemp(prefix="fenrun-market-")), market)
+    store = imported(kept_folder("market"), market)
     return market, store, findings_of(store, YEAR)
 
 

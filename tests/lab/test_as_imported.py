@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -210,6 +211,7 @@ def _rows(run: Run) -> dict[str, Counter[str]]:
     }
 
 
+@pytest.mark.in_turn(2)
 @settings(max_examples=max(4, int(os.environ.get("FENRUN_EXAMPLES", "12")) // 3))
 @given(data=st.data(), text=scenarios(), period=st.sampled_from(PERIODS))
 def test_a_scenario_is_what_the_same_facts_would_be(

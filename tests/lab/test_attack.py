@@ -5,10 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from fenrun.base.when import parse_period
 from fenrun.lab import whatif
 from fenrun.lab.attack import Exploit, attack
 from tests.lab.worlds import PAYS, charge, owned, plan, workspace
+
+pytestmark = pytest.mark.in_turn(3)
 
 YEAR = parse_period("2024")
 FLAT = "kind: all units, bands: [pays 10 %]"
@@ -36,13 +40,16 @@ POOLED = owned(K1={"partner": "P1"}, K2={"partner": "P2"}, K3={"rep": "R1"})
 def test_two_partners_pool_to_reach_a_tier(tmp_path: Path) -> None:
     """600 at 5 % and 500 at 5 % are 55; 1,100 at 15 % is 165: 110 more, all of it the vendor's.
 
-    At one rate of 5 % there is nothing to gain.
+    At one rate of 5 % there is nothing to gain; capped at 30, the most that anybody earns, both
+    lose 25; if 15 % were paid of what is above 1,000 only, 10 would be left. K3 is a rep's.
     """
     found = _attack(tmp_path, "pool", POOLED, PAYS, TIERS)
     one = next(one for one in found if one.move.coalition == ("P1", "P2"))
     assert (one.gain, one.vendor, one.others) == (110, 110, 0)
     assert (one.component, one.by_component) == ("sales", 110)
-    assert (one.flat, one.left) == (Decimal("0.05"), 0)
+    assert [(fix.kind, fix.removed, fix.left, fix.honest) for fix in one.fixes] == [
+        ("one-rate", 110, 0, 0), ("cap", 110, -25, 0), ("marginal", 100, 10, 0)
+    ]  # fmt: skip
 
 
 def test_one_rate_leaves_nothing_to_pool(tmp_path: Path) -> None:
@@ -53,6 +60,9 @@ def test_a_rep_s_own_customers_come_under_a_partner(tmp_path: Path) -> None:
     """Credited twice, R1 keeps its pay and P1 gains 200 of K3; credited once there is none."""
     (one, *_) = _attack(tmp_path, "associate", POOLED, REPS, FLAT, DIRECT)
     assert one.move.coalition[1] == "R1" and one.gain == one.vendor == 200
+    assert {"set": dict(one.fixes[-1].change), "left": one.fixes[-1].left} == {
+        "set": {"credit.first match.all.mode": "single"}, "left": 0
+    }  # fmt: skip
     (tmp_path / "once").mkdir()
     once = DIRECT.replace("double", "single").replace("[partner, rep]", "[rep, partner]")
     assert not _attack(tmp_path / "once", "associate", POOLED, REPS, FLAT, once)
@@ -94,7 +104,7 @@ def test_two_months_are_booked_in_one_to_reach_a_tier(tmp_path: Path) -> None:
     charges = [charge("A1", 600, month=5), charge("A1", 500, month=6)]
     (one,) = _attack_charges(tmp_path, charges, MONTHLY, TIERS, "shift")
     assert (one.gain, one.vendor, one.move.cost) == (110, 110, 0)
-    assert one.left == 0
+    assert {fix.kind: fix.left for fix in one.fixes}["one-rate"] == 0
 
 
 def test_nothing_is_to_be_booked_otherwise_where_the_year_counts(tmp_path: Path) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from fenrun.base.when import Period, parse_period
 from fenrun.lab import whatif
 from fenrun.lab.answers import Answer, concentration
 from fenrun.store.facts import Store
 from tests.lab.worlds import PAYS, charge, of, owned, plan, scenario, workspace
+
+pytestmark = pytest.mark.in_turn(2)
 
 YEAR = parse_period("2024")
 

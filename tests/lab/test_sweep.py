@@ -75,6 +75,7 @@ def test_what_a_unit_sold_more_pays(store: Store) -> None:
     assert as_now.strength == Decimal("0.1900")
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("more", ["", "usage: [{by: +50 %, customers: {parties: [K1, K2]}}]"])
 def test_a_variant_is_the_scenario_with_its_values_written_in(store: Store, more: str) -> None:
     varied = scenario(_VARIED + more)

@@ -23,6 +23,7 @@ from fenrun.plan.guide import markdown
 from fenrun.plan.read import PlanFile, load_plan, read_plan
 from fenrun.plan.rows import Plan
 from fenrun.plan.vocabulary import RATIO_READINGS
+from tests.plan.test_plans import CASES, small_plan
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"
@@ -179,6 +180,9 @@ def test_every_sentence_of_the_guide_is_said(monkeypatch: pytest.MonkeyPatch) ->
         if "convert:" in new:  # which is not said beside spend that is counted
             text = text.replace(", existing: spend 2023-07 to 2023-12", "")
         _guide(read_plan(text, "whole.yaml"), "en")
+    for case in CASES:
+        if "each day of" in str(case.get("plan")):  # which is not said beside terms
+            _guide(read_plan(small_plan(case), "small.yaml"), "en")
     source = (ROOT / "src/fenrun/plan/conditions.py").read_text("utf-8")
     refusals = {
         key for key in whole if f'"{key}"' in source or re.match("condition-of-|gate-needs-", key)

@@ -26,6 +26,7 @@ not by the API; the token of these requests is a good one: bad ones are tried in
 """
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("role", ["partner", "customer", "operations"])
 def test_made_up_requests_get_answers_that_fit_the_schema(own: Portal, role: str) -> None:
     import schemathesis  # in the one worker that asks it

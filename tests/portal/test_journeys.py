@@ -1,7 +1,7 @@
 """The main journeys in a real browser, in both languages.
 
-Each page is checked for accessibility. At night, or where FENRUN_TEST_OUTPUT names a folder, its
-picture is kept to be looked at.
+Each page is checked for accessibility: those of a journey when it is walked, of the others a share
+by day. At night, or where FENRUN_TEST_OUTPUT names a folder, its picture is kept to be looked at.
 """
 
 from __future__ import annotations
@@ -24,12 +24,37 @@ from fenrun.base.money import show
 from fenrun.statement.formats import FORMATS
 from fenrun.store.facts import Store
 from tests.portal.served import Portal
+from tests.turns import share
 
 OUTPUT = Path(os.environ.get("FENRUN_TEST_OUTPUT", Path(__file__).parents[2] / "test-output"))
 PICTURES = not os.environ.keys().isdisjoint({"FENRUN_NIGHTLY", "FENRUN_TEST_OUTPUT"})
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
 AXE = Axe()
+PAGES = (
+    "periods",
+    "statements",
+    "crediting",
+    "import",
+    "book/?customer=K00001",
+    "targets",
+    "plans",
+    "requests",
+    "disputes",
+    "prices/?period=2024-11&customer=K00001",
+    "breaches/?period=2024-11",
+    "coupons",
+    "agreements",
+    "quotes",
+    "notices",
+    "access",
+    "log",
+    "account/2fa",
+    "account/sessions",
+    "account/password/change",
+    "nowhere",
+)
+"""Pages that operations see, beside those of the journeys."""
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +181,7 @@ def test_a_partner_takes_a_statement_along(portal: Portal, lang: str) -> None:
     )
 
 
+@pytest.mark.in_turn(2)
 def test_a_partner_reads_on_a_phone_and_in_the_dark(browser: Browser, portal: Portal) -> None:
     with signed_in(browser, portal, "partner", color_scheme="dark") as page:
         page.set_viewport_size({"width": 390, "height": 844})
@@ -165,6 +191,7 @@ def test_a_partner_reads_on_a_phone_and_in_the_dark(browser: Browser, portal: Po
         )
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("lang", ["en", "zh-CN"])
 def test_a_customer_sees_who_is_credited(browser: Browser, portal: Portal, lang: str) -> None:
     with signed_in(browser, portal, "customer", lang) as page:
@@ -204,6 +231,7 @@ def test_a_customer_refuses_an_association(browser: Browser, portal: Portal, lan
         ] == ["refused"]
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("lang", ["en", "zh-CN"])
 def test_a_manager_sees_the_team_s_way_to_its_quota(
     browser: Browser, portal: Portal, lang: str
@@ -220,6 +248,7 @@ def test_a_manager_sees_the_team_s_way_to_its_quota(
         looked_at(page, f"manager-team-{portal.database}-{lang}")
 
 
+@pytest.mark.in_turn(2)
 def test_operations_close_a_month_with_two_people(browser: Browser, own: Portal) -> None:
     """One asks, the same cannot approve, another does; the statement is final, the log says who."""
     with signed_in(browser, own, "operations") as page:
@@ -264,6 +293,7 @@ def test_operations_close_a_month_with_two_people(browser: Browser, own: Portal)
         expect(page.locator("tbody .state").first).to_have_text("closed")
 
 
+@pytest.mark.in_turn(2)
 def test_operations_look_before_they_change(browser: Browser, own: Portal, tmp_path: Path) -> None:
     """A plan is checked beside its text and says whose pay it changes, a move what it would do.
 
@@ -308,28 +338,6 @@ def test_operations_look_before_they_change(browser: Browser, own: Portal, tmp_p
 
 def test_every_page_is_accessible(browser: Browser, portal: Portal) -> None:
     with signed_in(browser, portal, "operations", "zh-CN") as page:
-        for name in (
-            "periods",
-            "statements",
-            "crediting",
-            "import",
-            "book/?customer=K00001",
-            "targets",
-            "plans",
-            "requests",
-            "disputes",
-            "prices/?period=2024-11&customer=K00001",
-            "breaches/?period=2024-11",
-            "coupons",
-            "agreements",
-            "quotes",
-            "notices",
-            "access",
-            "log",
-            "account/2fa",
-            "account/sessions",
-            "account/password/change",
-            "nowhere",
-        ):
+        for name in share(PAGES, 7):
             page.goto(f"{portal.address}/{name}" + ("" if "?" in name else "/"))
             looked_at(page, "-".join([*re.findall(r"\w+", name), portal.database, "zh-CN"]))

@@ -14,6 +14,7 @@ import pytest
 
 from fenrun.portal.opaque import opaque
 from tests.portal.served import Portal
+from tests.turns import share
 
 ACCOUNTS = ("partner", "rep", "customer")
 _LISTS = ("api/crediting", "api/statements")
@@ -259,6 +260,8 @@ def _addresses(facts: dict[str, Any], party: str = "") -> dict[str, tuple[str, .
     each, few, posted = (3, 12, 999) if "FENRUN_NIGHTLY" in os.environ else (1, 4, 2)
     own = [s for s in statements if s["payee"] == party][-each:]
     some = [*own, *statements[:: max(1, len(statements) // (3 * few))]]
+    if each == 1:  # what the engine answers of one's own takes a second each time
+        some = [*own, *(s for s in some if s["payee"] != party)]
     numbers = dict.fromkeys(map(str, [*(n for n, _ in facts["disputes"]), *facts["numbers"]]))
     values = {
         "period": [*sorted({s["period_id"] for s in statements})[-2:], "1999-01"],
@@ -298,7 +301,8 @@ def _addresses(facts: dict[str, Any], party: str = "") -> dict[str, tuple[str, .
                     for v in values.get(slot, ["x"])
                 ]
         made = dict.fromkeys(options, ("GET",)) | made
-        made |= dict.fromkeys(options[:posted], ("GET", "POST"))
+        if each > 1 or "line" not in slots:
+            made |= dict.fromkeys(options[:posted], ("GET", "POST"))
     asked_of_the_engine = [
         f"{start}statements/{s['period_id']}/{s['payee']}/{way}"
         for s in some[: each + few // 2]
@@ -324,7 +328,7 @@ def _addresses(facts: dict[str, Any], party: str = "") -> dict[str, tuple[str, .
         f"{start}charges/{s['period_id']}/{line}{end}"
         for s in own
         for line in s["lines"][:1]
-        for start, end in (("", "/"), ("", "/?format=csv"), ("api/", "?size=1"))
+        for start, end in [("", "/"), *share([("", "/?format=csv"), ("api/", "?size=1")], 2)]
     ]
     queries = [
         f"{a}?{q}={v}"
@@ -340,6 +344,15 @@ def _addresses(facts: dict[str, Any], party: str = "") -> dict[str, tuple[str, .
     return {"/" + a.lstrip("/"): methods for a, methods in made.items() if "static" not in a}
 
 
+def _asked(portal: Portal, facts: dict[str, Any], account: str) -> dict[str, tuple[str, ...]]:
+    """What somebody asks: all of it, on PostgreSQL by day a share of what its rows answer."""
+    found = _addresses(facts, portal.parties[account])
+    if portal.database == "sqlite" or "FENRUN_NIGHTLY" in os.environ:
+        return found
+    of_the_engine = re.compile("estimate|change|/lines/|/charges/")
+    return dict(share([(a, m) for a, m in found.items() if not of_the_engine.search(a)], 4))
+
+
 @pytest.mark.parametrize("account", ACCOUNTS)
 def test_no_route_tells_what_does_not_concern_the_asker(
     portal: Portal, facts: dict[str, Any], account: str
@@ -350,7 +363,7 @@ def test_no_route_tells_what_does_not_concern_the_asker(
     shown = estimated = 0
     assert len(secrets) > 20
     with portal.sign_in(account) as client:
-        for address, methods in _addresses(facts, portal.parties[account]).items():
+        for address, methods in _asked(portal, facts, account).items():
             if "logout" in address:
                 continue
             for method in methods:
@@ -386,6 +399,7 @@ def _filled(route: str, number: str, period: str, payee: str, customer: str) -> 
     return "/" + route.lstrip("/")
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("account", ACCOUNTS)
 def test_what_is_others_is_answered_as_what_is_not(
     portal: Portal, facts: dict[str, Any], account: str

@@ -504,14 +504,20 @@ def _apart(draw: st.DrawFn, components: Sequence[str]) -> Item:
 _BASES = ("billed", *BASES, "lesser of billed and contracted")  # most plans say billed
 _ROUNDINGS = ("half up to 0.01", "half even to 0.01", "down to 0.01", "half up to 1")
 _STARTS = ("2023-01-01", "2024-01-01", "2024-02-01")
-_AS_OF = [{"when": "ServiceName = 'CDN'", "day": "BillingPeriodStart"}]
+_AS_OF: tuple[list[Item], ...] = (
+    [{"when": "ServiceName = 'CDN'", "day": "BillingPeriodStart"}],
+    [
+        {"when": "ServiceName = 'CDN'", "day": "each day of BillingPeriod"},
+        {"day": "each day of ChargePeriod"},
+    ],
+)
 
 
 @st.composite
 def shared_terms(draw: st.DrawFn) -> Item:
     """The terms that plans settled together have in common."""
     terms: Item = {"timezone": draw(st.sampled_from(ZONES)), "currency": "CNY"}
-    terms |= {"as of": _AS_OF} if _one_in(draw, 4) else {}
+    terms |= {"as of": draw(st.sampled_from(_AS_OF))} if _one_in(draw, 4) else {}
     return terms | ({"limits": draw(_limits())} if _one_in(draw, 4) else {})
 
 

@@ -10,7 +10,7 @@ from tests.auditor.compare import answers_for, differences, run_engine
 from tests.properties import worlds
 
 
-@settings(max_examples=int(os.environ.get("FENRUN_EXAMPLES", "48")) // 6)
+@settings(max_examples=int(os.environ.get("FENRUN_EXAMPLES", "24")) // 6)
 @given(worlds.batches(plans_at_most=8, worlds_at_most=4, together=False))
 def test_engine_and_auditor_agree(batch: worlds.Batch) -> None:
     run = run_engine(batch.charges, batch.books, batch.plans, batch.period)

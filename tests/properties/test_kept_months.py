@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from fenrun.base.problem import Refused
 from fenrun.base.when import AsOf, parse_period
 from fenrun.book.as_of import Sources
+from fenrun.charges import merged
+from fenrun.charges.merged import merge_months
 from fenrun.credit.crediting import since_needed
 from fenrun.credit.stored_charges import Source
 from fenrun.engine.duckdb import DuckDB
@@ -111,20 +113,30 @@ def test_months_that_lack_different_files_are_measured_again(tmp_path: Path) -> 
     assert _said(run) == _said(_settled(files, sources, batch, both, None, in_bulk=False))
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("in_bulk", [False, True], ids=["SQLite", "DuckDB"])
 @settings(max_examples=max(1, int(os.environ.get("FENRUN_EXAMPLES", "6")) // 6))
 @given(batch=worlds.batches(), order=st.permutations(range(_PARTS)), data=st.data())
 def test_what_is_kept_changes_nothing(
     in_bulk: bool, batch: Batch, order: list[int], data: st.DataObject
 ) -> None:
-    """Files of charges and of the book come one by one, and months are settled in between."""
+    """Files of charges and of the book come one by one, and months are settled in between.
+
+    Sometimes those of a month are merged before.
+    """
     files_of_plans = [file for file in batch.files if not since_needed([file.plan])]
     batch = replace(batch, files=files_of_plans or batch.files)
     if data.draw(st.booleans(), label="without corrections"):  # which may bind months together
         batch = replace(batch, charges=[{**row, "ChargeClass": None} for row in batch.charges])
     sources = sources_of(batch.books)
-    with tempfile.TemporaryDirectory() as scratch, patch.object(more_facts, "_MOST_TOUCHED", 0):
-        folder, kept = Path(scratch), KeptMonths(Path(scratch) / "cache")
+    often = patch.multiple(merged, _MOST=1, _FEWEST_ROWS=0)
+    with (
+        often,
+        tempfile.TemporaryDirectory() as scratch,
+        patch.object(more_facts, "_MOST_TOUCHED", 0),
+    ):
+        folder, kept = Path(scratch) / "charges", KeptMonths(Path(scratch) / "cache")
+        folder.mkdir()
         parts = [batch.charges[n::_PARTS] for n in range(_PARTS)]
         files = [stored(part, folder / str(n), n) for n, part in enumerate(parts) if part]
         files = sorted(files, key=lambda item: order[int(item.folder.name)])
@@ -134,10 +146,13 @@ def test_what_is_kept_changes_nothing(
         for step in ["", *data.draw(st.permutations(steps), label="what comes")]:
             come |= {step: come[step] + 1} if step else {}
             some = (files[: come["file"]], sources[: come["source"]])
+            if data.draw(st.booleans(), label="merged"):
+                merge_months(files[: come["file"]])
             period = data.draw(st.sampled_from(asked), label="period")
             _settled(*some, batch, period, kept, in_bulk)
         for period in (batch.period, data.draw(st.sampled_from(asked), label="last")):
-            anew = _settled(files, sources, batch, period, None, in_bulk)
+            with patch.object(merged, "_FOLDER", Path("none")):
+                anew = _settled(files, sources, batch, period, None, in_bulk)
             for _ in range(2):
                 again = _settled(files, sources, batch, period, kept, in_bulk)
                 assert _said(again) == _said(anew)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -80,6 +81,7 @@ def test_more_facts_are_settled_for_those_whom_they_concern(
         assert _rows_of(standing.run, *others) == _rows_of(anew, *others)
 
 
+@pytest.mark.in_turn(3)
 @settings(max_examples=max(3, int(os.environ.get("FENRUN_EXAMPLES", "9")) // 3))
 @given(batch=worlds.batches(), data=st.data())
 def test_charges_are_left_out_for_those_whom_they_concern(

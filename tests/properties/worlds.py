@@ -80,6 +80,7 @@ def charge(draw: st.DrawFn, mark: str = "") -> dict[str, Any]:
         "BillingAccountId": named(*ACCOUNTS),
         "BillingCurrency": draw(st.sampled_from(("CNY",) * 17 + ("USD", "USD", "EUR"))),
         "ChargePeriodStart": start,
+        "ChargePeriodEnd": start + timedelta(hours=draw(st.sampled_from((0, 1, 24, 73, 31 * 24)))),
         "BillingPeriodStart": datetime.combine(month, datetime.min.time()),
         "BilledCost": cost,
         "ListCost": draw(st.sampled_from([cost, cost * 2, cost * 3, cost / Decimal("0.5")])),

@@ -100,6 +100,7 @@ def test_each_plan_pays_in_its_own_currency(store: Store, period: str) -> None:
     assert [problem.code for problem in settled.run.problems] == ["currency-not-in-plan"]
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("period", WORLD["expect"])
 def test_both_runners_say_the_same(store: Store, period: str) -> None:
     facts, runs = facts_as_of(store, KNOWN), []

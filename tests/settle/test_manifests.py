@@ -52,6 +52,21 @@ MANIFESTS: dict[str, tuple[Any, list[str], list[str], list[str]]] = {
     "one of another run": (
         _aws(PARTS), [*PARTS, "focus-00003.csv"], PARTS, ["part-unlisted"],
     ),
+    "rows of each part": (
+        {"blobs": [{"name": n, "dataRowCount": 1} for n in PARTS]}, PARTS, PARTS, [],
+    ),
+    "other rows of a part": (
+        {"blobs": [{"name": n, "dataRowCount": k} for n, k in zip(PARTS, (2, 1))]},
+        PARTS, PARTS, ["part-rows-differ"],
+    ),
+    "rows of the run": (_azure(PARTS, {}) | {"dataRowCount": 2}, PARTS, PARTS, []),
+    "other rows of the run": (
+        _azure(PARTS, {}) | {"dataRowCount": 3}, PARTS, PARTS, ["part-rows-differ"],
+    ),
+    "rows of a run that is not there": (
+        _azure(PARTS, {}) | {"dataRowCount": 3}, PARTS[:1], PARTS[:1], ["parts-missing"],
+    ),
+    "rows that are no number": (_aws(PARTS) | {"rowCount": "x", "rows": True}, PARTS, PARTS, []),
     "no manifest of parts": ({"columns": []}, PARTS, PARTS, []),
     "no object": ([1, 2], PARTS, PARTS, []),
     "empty lists": ({"dataFiles": [], "blobs": None, "files": "x"}, PARTS, PARTS, []),
@@ -121,3 +136,43 @@ def test_a_later_run_that_wrote_the_same_files_is_the_one_that_counts(tmp_path: 
     files, passed = files_in(folder)
     assert {part["run"] for part in parts_of(folder, files).of.values()} == {"run-2"}
     assert [problem.code for problem in passed] == ["file-passed-over"] * 2
+
+
+OTHER_MONTH = [
+    # Where the manifest of September says that its part is, and where that of August lies.
+    ("s3://b/x/2024-09/p.csv", "x/2024-08/p.csv"),
+    ("s3://b/x/BILLING_PERIOD=2024-09/p.csv", "x/BILLING_PERIOD=2024-08/p.csv"),
+    ("x/20240901-20240930/p.csv", "x/20240801-20240831/p.csv"),
+    ("x/20240916/p.csv", "x/20240910/p.csv"),
+    ("https://h.example/b/x/2024-09/p.csv", "x/2024-08/p.csv"),
+]
+
+
+@pytest.mark.parametrize("is_bucket", [False, True])
+def test_no_part_is_taken_from_the_folder_of_another_run(is_bucket: bool, tmp_path: Path) -> None:
+    """A part that has not come is not the file of its name that another month has."""
+    for number, (part, other) in enumerate(OTHER_MONTH):
+        folder = tmp_path / str(number)
+        file, own = folder / "b" / other, folder / "b" / "x" / "metadata" / "manifest.json"
+        for path in (file, own):
+            path.parent.mkdir(parents=True)
+        file.write_text(_part(1))
+        own.write_text(json.dumps({"dataFiles": [part]}))
+        found = parts_of(folder, [file], is_bucket)
+        assert not found.of and [p.code for p in found.problems] == ["parts-all-missing"]
+        right = folder / "b" / "x" / part.partition("x/")[2]
+        right.parent.mkdir(parents=True)
+        right.write_text(_part(1))
+        assert [*parts_of(folder, [file, right], is_bucket).of] == [right]
+
+
+def test_a_part_of_a_bucket_is_where_its_manifest_says(tmp_path: Path) -> None:
+    """Folders without a month are not another's either."""
+    said = tmp_path / "b" / "final" / "manifest.json"
+    for name in ("draft", "final"):
+        (tmp_path / "b" / name).mkdir(parents=True)
+        (tmp_path / "b" / name / "p.csv").write_text(_part(1))
+    said.write_text(json.dumps({"blobs": [{"blobName": "final/p.csv"}]}))
+    draft, final = (tmp_path / "b" / name / "p.csv" for name in ("draft", "final"))
+    assert not parts_of(tmp_path, [draft], is_bucket=True).of
+    assert [*parts_of(tmp_path, [draft, final], is_bucket=True).of] == [final]

@@ -1,6 +1,6 @@
 """Kill a command at a chosen line, in a process of its own, and look at what is left.
 
-`python -m tests.store.harness FOLDER` prints the table of points.
+`python -m tests.store.harness FOLDER` prints the table of points: by day a share of them.
 
 The process that forks never starts the engine, so that every child can. It has read pandas, which
 pyarrow reads where it is installed: else every child would, under trace.
@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -32,6 +33,7 @@ from fenrun.closing.close import close
 from fenrun.settle.imports import import_file
 from fenrun.settle.runs import settle_workspace
 from fenrun.store.facts import Store
+from tests.turns import share
 
 SOURCE = Path(fenrun.__file__).parent
 WATCHED = {
@@ -145,6 +147,8 @@ COMMANDS: dict[str, Callable[[Store, Path], Any]] = {
     ),
 }
 """In this order each finds what the one before left."""
+IN_TURN = share([*COMMANDS], 2)
+"""The commands that are killed today; the others only go before them."""
 
 
 def in_child(work: Callable[[], Any]) -> Any:
@@ -192,13 +196,17 @@ def steps(run: Callable[[], Any], workspace: Path, kept: Path) -> list[list[str]
     """Run, and return every step as place and files.
 
     The workspace of each step that finds other files than the one before is copied into a folder of
-    its number in `kept`: a kill there leaves the same.
+    its number in `kept`: a kill there leaves the same. By day a line in a loop is looked at few
+    times: what it changes after that is found at the next line.
     """
     found: list[list[str]] = []
     whole: dict[str, str] = {}
+    times: Counter[str] = Counter()
 
     def visit(place: str) -> None:
-        files = _files(workspace, whole)
+        times[place] += 1
+        is_looked_at = NIGHTLY or times[place] <= 3
+        files = _files(workspace, whole) if is_looked_at else found[-1][1]
         if not found or found[-1][1] != files:
             copied = partial(shutil.copytree, workspace, kept / str(len(found) + 1))
             assert in_child(lambda: copied().name)  # a child: who closes a database unlocks it
@@ -288,7 +296,11 @@ def table(folder: Path) -> list[Point]:
     for name, command in COMMANDS.items():
         whole = folder / "whole"
         shutil.copytree(ready, whole)
-        found += _points(name, partial(_run, command, files), ready, whole, tried)
+        run = partial(_run, command, files)
+        if name in IN_TURN:
+            found += _points(name, run, ready, whole, tried)
+        else:
+            in_child(lambda: [run(whole)][1:])  # noqa: B023
         shutil.rmtree(ready)
         shutil.move(whole, ready)
     return found
@@ -311,6 +323,7 @@ def _points(
     found = [Step(*step) for step in said]
     changes = sorted(int(one.name) for one in kept.iterdir())
     numbers = chosen(found, tried, NIGHTLY or name in THOROUGH)
+    numbers = sorted({numbers[0], *numbers[-2:], *share(numbers, 4)})
     for number, by in _by_signals(numbers):
         copy = whole.with_name("copy")
         run = partial(command, copy)
@@ -334,15 +347,15 @@ def _points(
 def _by_signals(numbers: list[int]) -> Iterator[tuple[int, signal.Signals | None]]:
     """Yield each point with both signals.
 
-    By day each third is killed, by one signal after the other; of those between, what a kill leaves
-    is copied.
+    By day each second is killed, by one signal after the other; of those between, what a kill
+    leaves is copied.
     """
     both = (signal.SIGKILL, signal.SIGTERM)
     for at, number in enumerate(numbers):
         if NIGHTLY:
             yield from ((number, by) for by in both)
         else:
-            yield number, None if at % 3 else both[at // 3 % 2]
+            yield number, None if at % 2 else both[at // 2 % 2]
 
 
 def _left_and_again(command: Callable[[], Any], workspace: Path) -> dict[str, Any]:

@@ -11,10 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 NIGHTLY = "FENRUN_NIGHTLY" in os.environ
 
 
+@pytest.mark.in_turn(2)
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "tests.store.full", str(tmp_path / "full")]
     env = {**os.environ, "TMPDIR": str(tmp_path)}

@@ -22,7 +22,9 @@ from fenrun.settle.imports import import_file
 from fenrun.settle.runs import settle_workspace
 from fenrun.statement.run import Run
 from fenrun.store.facts import Store
-from tests.store.harness import COMMANDS, KNOWN, write_files
+from tests.command import Done
+from tests.processes import command, start
+from tests.store.harness import IN_TURN, KNOWN, NIGHTLY, write_files
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,13 +46,14 @@ def test_killed_at_any_point_nothing_is_lost_doubled_or_half_there(tmp_path: Pat
     (tmp_path / "points.json").write_text(done.stdout, "utf-8")
     wrong = [p for p in points if p["left"] not in _allowed(p["command"]) or p["again"] != "after"]
     assert not wrong, wrong[:3]
-    assert len(points) >= 50 and {p["command"] for p in points} == set(COMMANDS)
-    assert sum(p["stands_for"] for p in points) >= 3000
-    for command in COMMANDS:
-        assert {p["left"] for p in points if p["command"] == command} >= {"before", "after"}
-        signals = {p["by"] for p in points if p["command"] == command}
+    assert len(points) >= (50 if NIGHTLY else 12)
+    assert {p["command"] for p in points} == set(IN_TURN)
+    assert sum(p["stands_for"] for p in points) >= (3000 if NIGHTLY else 1000)
+    for name in IN_TURN:
+        assert {p["left"] for p in points if p["command"] == name} >= {"before", "after"}
+        signals = {p["by"] for p in points if p["command"] == name}
         assert signals - {""} == {"SIGKILL", "SIGTERM"}
-    assert "between" in {p["left"] for p in points}
+    assert "between" in {p["left"] for p in points} or not NIGHTLY
 
 
 def _allowed(command: str) -> tuple[str, ...]:
@@ -66,6 +69,21 @@ def _ready(folder: Path) -> Store:
     return store
 
 
+def _at_once(given: list[tuple[object, ...]], folder: Path) -> list[Done]:
+    """Run commands at the same time, each in a process of its own."""
+    running = []
+    for number, words in enumerate(given):
+        out, err = folder / f"out-{number}", folder / f"err-{number}"
+        where = {"out": out, "err": err, "env": dict(os.environ), "cwd": ROOT}
+        running.append((start(command, *map(str, words), **where), out, err))
+    done = []
+    for process, out, err in running:
+        process.join(300)
+        assert process.exitcode is not None
+        done.append(Done(process.exitcode, out.read_text("utf-8"), err.read_text("utf-8")))
+    return done
+
+
 def test_two_processes_that_write_at_once_wait_for_each_other(tmp_path: Path) -> None:
     store = _ready(tmp_path)
     files = []
@@ -76,25 +94,10 @@ def test_two_processes_that_write_at_once_wait_for_each_other(tmp_path: Path) ->
             "utf-8",
         )
         files.append(path)
-    running = [
-        subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "fenrun",
-                "import",
-                str(store.path),
-                *map(str, part),
-                "--known",
-                "2024-10-06",
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for part in (files, files[::-1])
-    ]
-    said = [p.communicate(timeout=300) for p in running]
-    assert [p.returncode for p in running] == [0, 0], said
+    known = ("--known", "2024-10-06")
+    orders = (files, files[::-1])
+    done = _at_once([("import", store.path, *part, *known) for part in orders], tmp_path)
+    assert [one.code for one in done] == [0, 0], done
     assert len(store.imports("charges")) == 7 and not store.broken()
     assert settle_workspace(store, parse_period("2024-09")).run.engine.query(
         "SELECT sum(total) AS t FROM ledger"
@@ -120,21 +123,8 @@ def test_who_closes_what_another_closes_meanwhile_is_told(tmp_path: Path) -> Non
 
 def test_two_processes_that_close_at_once_close_once(tmp_path: Path) -> None:
     store = _ready(tmp_path)
-    words = [
-        sys.executable,
-        "-m",
-        "fenrun",
-        "close",
-        str(store.path),
-        "--period",
-        "2024-08",
-        "--json",
-    ]
-    running = [
-        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    said = [json.loads(p.communicate(timeout=300)[0]) for p in running]
+    words = ("close", store.path, "--period", "2024-08", "--json")
+    said = [one.json() for one in _at_once([words, words], tmp_path)]
     roots = {s["root"] for s in said if "root" in s}
     assert len(roots) == 1 and all(
         "root" in s or s["problems"][0]["code"] in ("close-already", "close-meanwhile")
@@ -147,9 +137,10 @@ def test_two_processes_that_close_at_once_close_once(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.in_turn(2)
 def test_backups_restores_and_keys_are_whole_or_not_there(tmp_path: Path) -> None:
     """Killed at three lines each by day, at 24 at night."""
-    each = 24 if "FENRUN_NIGHTLY" in os.environ else 3
+    each = 24 if NIGHTLY else 3
     done = subprocess.run(
         [sys.executable, "-m", "tests.store.killed", str(tmp_path / "kill"), str(each)],
         cwd=ROOT,

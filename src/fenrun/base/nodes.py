@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import yaml
 
-from fenrun.base.words import Unreadable
+from fenrun.base.words import Message, Unreadable, reason
 
 _DEEPEST = 60
 _MOST_ALIASES = 1000
@@ -33,6 +35,21 @@ def compose(text: str) -> yaml.Node | None:
     if root and _Sizes().of(root) > written + _MOST_REPEATED:
         raise Overgrown("text-repeats", most=_MOST_REPEATED)
     return root
+
+
+def plain(text: str) -> Any:
+    """Return what a text says as lists, mappings and values; None where it is empty.
+
+    Raises yaml.YAMLError as `compose` does, and ValueError for a value that is none of its kind.
+    """
+    root = compose(text)
+    return yaml.SafeLoader("").construct_document(root) if root else None
+
+
+def why_no_yaml(error: Exception) -> Message | str:
+    """Return why a text is no YAML, in one line."""
+    said = reason(error)
+    return said.replace("\n", " ") if isinstance(said, str) else said
 
 
 def _count_written(text: str) -> int:

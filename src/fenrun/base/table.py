@@ -51,6 +51,15 @@ def from_rows(kind: type[Row], rows: Iterable[Row]) -> pa.Table:
     A column of decimals gets the type with the fewest decimals that holds them all.
     """
     items = list(rows)
+    return _table_of(kind, items) if items else _no_rows(kind)
+
+
+@cache
+def _no_rows(kind: type[DataclassInstance]) -> pa.Table:
+    return _table_of(kind, [])
+
+
+def _table_of(kind: type[DataclassInstance], items: Sequence[DataclassInstance]) -> pa.Table:
     columns = {}
     for name, python_type in _columns(kind):
         values = [getattr(item, name) for item in items]

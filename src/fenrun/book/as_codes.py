@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from decimal import Context, Decimal
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -100,20 +104,87 @@ class Book:
     figures: pa.Table
     rates: pa.Table
 
+    parts: tuple[pa.Table, ...] = ()
+    """The links source by source, as they came."""
+
+    def held_by(self, parties: Iterable[str]) -> pa.Table:
+        """Return the links that some parties hold."""
+        return self._links_with("party", parties)
+
+    def links_of(self, subjects: Iterable[str]) -> pa.Table:
+        """Return the links of some subjects, whatever their kind and issuer."""
+        return self._links_with("subject", subjects)
+
+    def _links_with(self, column: str, values: Iterable[str]) -> pa.Table:
+        names, before, found = set(values), 0, []
+        for part in self.parts or (self.links,):
+            found.append(_rows_by(Same(part), column).of(names) + before)
+            before += part.num_rows
+        return self.links.take(pa.array(np.concatenate(found)))
+
+
+class Same:
+    """A table, which is the same as itself alone."""
+
+    def __init__(self, table: pa.Table):
+        self.table = table
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.table is other.table
+
+    def __hash__(self) -> int:
+        return id(self.table)
+
+
+class _Rows:
+    """The rows of a table by the value of a column."""
+
+    def __init__(self, column: pa.ChunkedArray):
+        coded = column.dictionary_encode().combine_chunks()
+        codes = coded.indices.to_numpy()
+        self._rows = np.argsort(codes, kind="stable")
+        self._starts = np.searchsorted(codes[self._rows], np.arange(len(coded.dictionary) + 1))
+        self._places = {value: n for n, value in enumerate(coded.dictionary.to_pylist())}
+
+    def of(self, values: Set[str]) -> npt.NDArray[np.int64]:
+        """Return the places of the rows with one of some values, in order."""
+        places = [self._places[value] for value in values if value in self._places]
+        none = np.empty(0, np.int64)
+        parts = [self._rows[self._starts[n] : self._starts[n + 1]] for n in places]
+        return np.sort(np.concatenate([none, *parts]))
+
+
+@lru_cache(maxsize=64)
+def _rows_by(same: Same, column: str) -> _Rows:
+    """Return the rows of a table, or take up what was found of the same table."""
+    return _Rows(same.table[column])
+
 
 def book_of(sources: Sources) -> Book:
-    """Return the book that some sources make."""
-    moments = sorted({known for _, known, _ in sources})
+    """Return the book that some sources make, or that which the same tables made lately."""
+    return _made_of(
+        *(
+            (source, known, *((name, Same(tables[name])) for name in SETTLED if name in tables))
+            for source, known, tables in sources
+        )
+    )
+
+
+@lru_cache(maxsize=8)
+def _made_of(*given: tuple[Any, ...]) -> Book:
+    moments = sorted({known for _, known, *_ in given})
+    sources = [(source, known, dict(tables)) for source, known, *tables in given]
     found = {}
     for name in SETTLED:
         parts = [_stamped(from_rows(TABLES[name], []), "", 0)]
         parts += [
-            _stamped(tables[name], source, moments.index(known))
+            _stamped(tables[name].table, source, moments.index(known))
             for source, known, tables in sources
             if name in tables
         ]
         found[name] = pa.concat_tables(with_common_decimals(parts))
-    return Book(**found)
+    links = (tables["links"].table for _, _, tables in sources if "links" in tables)
+    return Book(**found, parts=tuple(links))
 
 
 def _stamped(table: pa.Table, source: str, known: int) -> pa.Table:

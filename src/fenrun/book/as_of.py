@@ -30,11 +30,13 @@ def with_common_decimals(tables: list[pa.Table]) -> list[pa.Table]:
             if pa.types.is_decimal(column.type):
                 scale = max(common.get(column.name, column.type).scale, column.type.scale)
                 common[column.name] = pa.decimal128(38, scale)
-    return [table.cast(_schema(table, common)) for table in tables]
+    return [_with_types(table, common) for table in tables]
 
 
-def _schema(table: pa.Table, types: dict[str, pa.DataType]) -> pa.Schema:
-    """Return the table's schema with the types given in place of its own."""
-    return pa.schema(
-        [pa.field(column.name, types.get(column.name, column.type)) for column in table.schema]
-    )
+def _with_types(table: pa.Table, types: dict[str, pa.DataType]) -> pa.Table:
+    """Return a table with the types given to some of its columns."""
+    for place, column in enumerate(table.schema):
+        kind = types.get(column.name, column.type)
+        if kind != column.type:
+            table = table.set_column(place, column.name, table[place].cast(kind))
+    return table

@@ -22,6 +22,8 @@ Truths = npt.NDArray[np.bool_]
 
 _MOST_JOINED = 1 << 62
 """Tuples that are told apart by one 64-bit number."""
+_FEW_NUMBERS = 1 << 18
+"""Numbers of which a table is made, however few rows there are."""
 _SAMPLE = 65_536
 
 
@@ -45,6 +47,11 @@ class Coded:
         found = np.bincount(self.codes + 1, minlength=len(self.values) + 1)
         return np.roll(found, -1)
 
+    @property
+    def is_constant(self) -> bool:
+        """True where all rows have one value."""
+        return len(self.values) == 1 and not self.counts[-1]
+
     def plain(self) -> pa.Array:
         """Return the column with a value a row."""
         return self.array.dictionary_decode()
@@ -60,6 +67,14 @@ class Coded:
             return self
         places = np.cumsum(used, dtype=np.int32) - 1
         return Coded(replaced(self.codes, places), self.values.filter(pa.array(used)))
+
+
+def micros_of(column: Coded | pa.Array | None) -> Numbers | None:
+    """Return moments in microseconds of 1970, 0 for none; None where a column holds no moments."""
+    if column is None or isinstance(column, Coded):
+        return None
+    found: Numbers = column.cast(pa.timestamp("us")).cast(pa.int64()).fill_null(0).to_numpy()
+    return found
 
 
 def replaced(codes: Codes, by: Codes) -> Codes:
@@ -107,24 +122,43 @@ def joined(columns: Sequence[Coded]) -> tuple[Codes, Numbers]:
     """
     numbers: Numbers = np.zeros(len(columns[0].codes), np.int64)
     width = 1
-    for column in columns:
+    for column in (one for one in columns if not one.is_constant):
         many = len(column.values) + 1
         if width * many >= _MOST_JOINED:
-            numbers, firsts = _numbered(numbers)
+            numbers, firsts = _numbered(numbers, width)
             width = len(firsts)
-        numbers = numbers * many + (column.codes + 1)
+        if width > 1:
+            numbers *= many
+            numbers += column.codes
+            numbers += 1
+        else:
+            numbers = column.codes.astype(np.int64) + 1
         width *= many
-    codes, firsts = _numbered(numbers)
-    return codes.astype(np.int32), firsts
+    codes, firsts = _numbered(numbers, width)
+    return codes.astype(np.int32, copy=False), firsts
 
 
-def _numbered(numbers: Numbers) -> tuple[Numbers, Numbers]:
-    """Return numbers as dense ones, and the first row of each."""
+def _numbered(numbers: Numbers, width: int) -> tuple[Numbers, Numbers]:
+    """Return numbers below a width as dense ones, and the first row of each."""
+    if width <= max(_FEW_NUMBERS, len(numbers)):
+        return _numbered_in_table(numbers, width)
     found = pa.array(numbers).dictionary_encode()
     codes = found.indices.to_numpy()
     firsts = np.empty(len(found.dictionary), np.int64)
     firsts[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
     return codes.astype(np.int64), firsts
+
+
+def _numbered_in_table(numbers: Numbers, width: int) -> tuple[Numbers, Numbers]:
+    """Return the same by a table with a place for each number: faster than hashes, if small."""
+    rows = len(numbers)
+    first = np.full(width, rows, np.int64)
+    first[numbers[::-1]] = np.arange(rows - 1, -1, -1)
+    there = np.flatnonzero(first < rows)
+    there = there[np.argsort(first[there], kind="stable")]
+    places = np.empty(width, np.int64)
+    places[there] = np.arange(len(there))
+    return places[numbers], first[there]
 
 
 Cells = tuple[list[str], Codes, Numbers]
@@ -147,5 +181,15 @@ def cells(columns: Mapping[str, Coded], rows: int, most: int) -> Cells:
 def _with(taken: Cells, name: str, column: Coded, most: int) -> Cells:
     """Add a column to the cells, unless its tuples are then too many."""
     names, codes, firsts = taken
-    more, starts = joined([Coded(codes, pa.nulls(len(firsts))), column])
+    if column.is_constant:
+        return [*names, name], codes, firsts
+    before = Coded(codes, pa.nulls(len(firsts)))
+    some = slice(0, most * 2)
+    if some.stop < len(codes):  # of many, the first ones show most that are too many
+        _, starts = joined(
+            [Coded(codes[some], before.values), Coded(column.codes[some], column.values)]
+        )
+        if len(starts) > most:
+            return taken
+    more, starts = joined([before, column])
     return ([*names, name], more, starts) if len(starts) <= most else taken

@@ -316,7 +316,8 @@ class _InDuckDB:
                 said[name] = coded(column)
             else:
                 moments[name] = Moments(column.combine_chunks())
-        moments |= moments_of(said, self.source.path.name)
+        written, problems = moments_of(said, self.source.path.name)
+        moments |= written
         return Staged(
             self.source,
             len(columns[0]),
@@ -324,7 +325,7 @@ class _InDuckDB:
             {name: moments[name] for name in names if name in moments},
             numbers,
             self._words(),
-            self.odd,
+            [*self.odd, *problems],
             [rounded for name in self.finer for rounded in self._rounded(name)],
         )
 

@@ -130,7 +130,9 @@ def _mix(found: Digests, more: Any) -> None:
 
 
 def _of_values(column: Coded) -> Digests:
-    """Return a number for each row's text; 0 where it has none."""
+    """Return a number for each row's text, 0 where it has none; one number where all have one."""
+    if column.is_constant:
+        return _of_texts(column.values)
     found: Digests = np.append(_of_texts(column.values), np.uint64(0))[column.codes]
     return found
 

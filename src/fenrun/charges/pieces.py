@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from fenrun.base.ids import short
 from fenrun.base.money import minor_units, plain
-from fenrun.charges.coded import Coded, Numbers, joined
+from fenrun.charges.coded import Coded, Numbers, joined, micros_of
 from fenrun.charges.compared import compare
 from fenrun.charges.decimals import Decimals, exact
 from fenrun.charges.delivered import share_months
@@ -218,11 +218,8 @@ class _Side:
 
     def _micros(self, name: str) -> Numbers:
         """Return a column's moments in microseconds of 1970; 0 where there is none."""
-        column = self.charges.columns.get(name)
-        if column is None or isinstance(column, Coded):
-            return np.zeros(len(self.with_money), np.int64)
-        found: Numbers = column.cast(pa.timestamp("us")).cast(pa.int64()).fill_null(0).to_numpy()
-        return found
+        found = micros_of(self.charges.columns.get(name))
+        return np.zeros(len(self.with_money), np.int64) if found is None else found
 
     @cached_property
     def _by_group(self) -> dict[tuple[Any, ...], Numbers]:

@@ -31,6 +31,7 @@ from fenrun.charges.delivered import (
     version_of,
 )
 from fenrun.charges.facts import billing_facts, stored_facts
+from fenrun.charges.far import far_from_billing
 from fenrun.charges.filled import completed, fill
 from fenrun.charges.from_arrow import NotPlain, read_plain
 from fenrun.charges.from_duckdb import read_any, write_quarantine
@@ -272,6 +273,7 @@ def _written(
         archived.result()
     facts = billing_facts(charges) | staged.facts() | stored_facts(into)
     facts |= {"within": within} if (within := summed_within(charges)) else {}
+    facts |= {"far": far} if (far := far_from_billing(charges)) else {}
     facts |= {"set": filled} if filled else {}
     facts |= {"columns": dict(said.columns)} if said.columns else {}
     facts |= {"zone": said.zone} if said.zone else {}

@@ -52,9 +52,10 @@ _TAKEN = (*_OWN, "account_no", "cell_no", *KEYS)
 """Names that a column of a source cannot have in the files."""
 _MOST_VALUES = 4096
 _MOST_CELLS = 65_536
-_ROW_GROUP = 65_536
+ROW_GROUP = 65_536
 _FEW_BYTES = 1 << 16
 """The most bytes of a file of accounts that is kept once it was read."""
+_OF_ROW = "c.import_id"
 _ORDER = b"fenrun.columns"
 """The key of a file's metadata under which the columns of the source stand in their order."""
 
@@ -101,7 +102,8 @@ def write_charges(folder: Path, charges: Charges | pa.Table, source: str = CHARG
         rows[stored_name(name)] = (
             column.at(order) if isinstance(column, Coded) else column.take(pa.array(order))
         )
-    _write_rows(folder / CHARGES, rows, list(columns))
+    with RowGroups(folder / CHARGES, list(columns)) as written:
+        written.add(rows)
 
 
 def _at(column: Coded | pa.Array, rows: Numbers) -> pa.Array:
@@ -158,7 +160,12 @@ def _cells(columns: Mapping[str, Coded | pa.Array], rows: int) -> Cells:
         by_value = column if isinstance(column, Coded) else coded_if_few(column, _MOST_VALUES)
         if by_value is not None and _fits_cells(name, by_value):
             few[name] = by_value
-    return cells(few, rows, _MOST_CELLS)
+    return few_cells(few, rows)
+
+
+def few_cells(columns: Mapping[str, Coded], rows: int) -> Cells:
+    """Choose the columns whose tuples of values are few enough for a file of them."""
+    return cells(columns, rows, _MOST_CELLS)
 
 
 def _fits_cells(name: str, column: Coded) -> bool:
@@ -178,28 +185,48 @@ def _by_account(account: Codes, row_no: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return low[np.argsort((account[low] >> 16).astype(np.uint16), kind="stable")]
 
 
-def _write_rows(path: Path, rows: Mapping[str, Any], order: Sequence[str]) -> None:
-    """Write the rows of an import, each group with the values that it has."""
-    count = len(rows["row_no"])
-    first = _group(rows, 0, count)
-    narrow = {f.name for f in first.schema if f.name in COSTS and f.type.precision <= NARROW}
-    packed = {"row_no", *narrow}
-    writer = pq.ParquetWriter(
-        path,
-        first.schema,
-        version="2.6",
-        data_page_version="2.0",
-        compression="zstd",
-        store_schema=False,
-        store_decimal_as_integer=True,
-        use_dictionary=[name for name in rows if name not in packed],
-        column_encoding=dict.fromkeys(packed, "DELTA_BINARY_PACKED"),
-        write_statistics=["account_no", "cell_no", "row_no", "ChargePeriodStart"],
-    )
-    with writer:
-        writer.add_key_value_metadata({_ORDER: json.dumps(list(order), ensure_ascii=False)})
-        for start in range(0, count, _ROW_GROUP):
-            writer.write_table(_group(rows, start, _ROW_GROUP).cast(first.schema))
+class RowGroups:
+    """A file of charges that is written row group by row group, each with the values it has."""
+
+    def __init__(self, path: Path, order: Sequence[str], size: int = ROW_GROUP):
+        self.path, self.size = path, size
+        self.order = order
+        """The columns of the source, in their order."""
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> RowGroups:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._writer:
+            self._writer.close()
+
+    def add(self, rows: Mapping[str, Any]) -> None:
+        """Write more rows, of the same columns as those before."""
+        count = len(rows["row_no"])
+        first = _group(rows, 0, self.size)
+        writer = self._writer = self._writer or self._begun(first.schema)
+        for start in range(0, count, self.size):
+            writer.write_table(_group(rows, start, self.size).cast(writer.schema))
+
+    def _begun(self, schema: pa.Schema) -> pq.ParquetWriter:
+        narrow = {f.name for f in schema if f.name in COSTS and f.type.precision <= NARROW}
+        packed = {"row_no", *narrow}
+        writer = pq.ParquetWriter(
+            self.path,
+            schema,
+            version="2.6",
+            data_page_version="2.0",
+            compression="zstd",
+            store_schema=False,
+            store_decimal_as_integer=True,
+            use_dictionary=[name for name in schema.names if name not in packed],
+            column_encoding=dict.fromkeys(packed, "DELTA_BINARY_PACKED"),
+            write_statistics=["account_no", "cell_no", "row_no", "ChargePeriodStart"],
+        )
+        order = json.dumps(list(self.order), ensure_ascii=False)
+        writer.add_key_value_metadata({_ORDER: order})
+        return writer
 
 
 def _group(rows: Mapping[str, Any], start: int, count: int) -> pa.Table:
@@ -279,7 +306,7 @@ class StoredFiles:
         found = {alias: _schema_of(item.folder / file) for alias, file in files.items()}
         self._alias = {n: a for a, schema in found.items() for n in schema.names}
         self._types = {field.name: field.type for schema in found.values() for field in schema}
-        stored = [n for n in self._types if n not in ("account_no", "cell_no", "row_no", *KEYS)]
+        stored = [n for n in self._types if n not in _TAKEN]
         order = (found["c"].metadata or {}).get(_ORDER)
         self.columns: list[str] = json.loads(order) if order else [n.rstrip() for n in stored]
         """The columns of the source, in their order."""
@@ -287,6 +314,8 @@ class StoredFiles:
         """The keys that the charges have."""
         self.constants = _constants(item)
         """SQL of what all rows hold in a column."""
+        self.import_id = literal(short(item.id)) if "import_id" not in found["c"].names else _OF_ROW
+        """SQL of the import that a row is of: of what is merged each row says it."""
 
     def place_of(self, name: str) -> str:
         """Return where a column stands: charges `c`, cells `k`, accounts `a`.
@@ -331,7 +360,7 @@ class StoredFiles:
         accounts: Sequence[int] | None = None,
     ) -> str:
         """Return the query of those charges, of some accounts or all, that meet a condition."""
-        columns = [f"{literal(short(self.item.id))} AS import_id", "c.row_no AS row_no"]
+        columns = [f"{self.import_id} AS import_id", "c.row_no AS row_no"]
         for name in self.columns:
             value = self.constants.get(name) or self._value(stored_name(name), widest)
             columns.append(f"{value} AS {quoted(name)}")

@@ -1,4 +1,5 @@
-"""Charges that one file holds in two forms: by the day, and again their sum over more days.
+"""Charges that one file holds in two forms: by the day, and again their sum over more days; or by
+the hour, and again by the day.
 
 Nothing shows it but the sums, as between two files (pieces.py): what an account, a service or a
 resource of it is billed for longer than a day is all that it is billed by the day in that time.
@@ -15,17 +16,20 @@ import numpy as np
 import pyarrow as pa
 
 from fenrun.base.money import plain
-from fenrun.charges.coded import Coded, Codes, Numbers, Truths, joined
+from fenrun.charges.coded import Coded, Codes, Numbers, Truths, joined, micros_of
 from fenrun.charges.decimals import Decimals, exact
 from fenrun.charges.pieces import NAMING
 from fenrun.charges.staged import Charges
 
 _KEYS = ("InvoiceIssuerName", "BillingAccountId", "BillingCurrency")
+_PERIOD = ("ChargePeriodStart", "ChargePeriodEnd")
 _LEVELS = ("", "SubAccountId", "ServiceName", "ResourceId")
 """The parts of an account that are looked at; the first that agrees is told."""
 _A_DAY = 24 * 3600 * 1_000_000
 _LONG = 25 * 3600 * 1_000_000
 """Microseconds of the longest day there is."""
+_SHORT = 12 * 3600 * 1_000_000
+"""Microseconds of the longest charge that is one of hours, not of a day."""
 _ENOUGH = 10
 """One in so many groups that have both forms must agree: of many, some do by chance."""
 _FEWEST = 2
@@ -34,30 +38,43 @@ _FEWEST = 2
 
 def summed_within(charges: Charges) -> dict[str, Any]:
     """Return what of a file is billed in two forms: rows and sums; nothing where nothing is."""
-    starts, ends = _micros(charges, "ChargePeriodStart"), _micros(charges, "ChargePeriodEnd")
+    starts, ends = (micros_of(charges.columns.get(name)) for name in _PERIOD)
     if starts is None or ends is None:
         return {}
     billed = Decimals(charges.columns["BilledCost"])
-    is_long: Truths = (ends - starts > _LONG) & billed.other
-    if not is_long.any():
+    length: Numbers = ends - starts
+    if not len(length) or length.max() <= _SHORT:
         return {}
-    is_short = ~is_long & (ends > starts) & billed.other
-    if not is_short.any():
-        return {}
+    of_days = (billed.other & (length > _LONG), billed.other & (length > 0) & (length <= _LONG))
+    of_hours = (of_days[1] & (length > _SHORT), of_days[1] & (length <= _SHORT))
     found = dict[str, list[tuple[Numbers, Numbers]]]()
-    for level in _LEVELS:
-        agreeing = dict[str, list[tuple[Numbers, Numbers]]]()
-        for pair in _agreeing(charges, billed, (starts, ends), (is_long, is_short), level):
-            agreeing.setdefault(_text(charges, _KEYS[1], pair[0][0]), []).append(pair)
-        found = agreeing | found  # of an account that agrees as a whole no part is told again
+    for forms, is_by_day in ((of_days, False), (of_hours, True)):
+        if not all(form.any() for form in forms):
+            continue
+        span = _days(charges, starts, forms[0]) if is_by_day else _months(charges)
+        for level in _LEVELS:
+            agreeing = dict[str, list[tuple[Numbers, Numbers]]]()
+            for pair in _agreeing(charges, billed, (starts, ends), forms, (level, span)):
+                agreeing.setdefault(_text(charges, _KEYS[1], pair[0][0]), []).append(pair)
+            found = agreeing | found  # of an account that agrees as a whole no part is told again
     return _facts(charges, billed, found) if found else {}
 
 
-def _micros(charges: Charges, name: str) -> Numbers | None:
-    column = charges.columns.get(name)
-    if column is None or isinstance(column, Coded):
-        return None
-    found: Numbers = column.cast(pa.timestamp("us")).cast(pa.int64()).fill_null(0).to_numpy()
+def _months(charges: Charges) -> Numbers:
+    """Return the month that bills each charge; a zone may put its begin into the one before."""
+    billed_from = micros_of(charges.columns["BillingPeriodStart"])
+    assert billed_from is not None
+    days = (billed_from + _A_DAY).astype("datetime64[us]")
+    return days.astype("datetime64[M]").astype(np.int64)
+
+
+def _days(charges: Charges, starts: Numbers, is_day: Truths) -> Numbers:
+    """Return the day in which each charge begins, as one by the day of its account does."""
+    columns = [charges.columns[name] for name in _KEYS]
+    codes, firsts = joined([one for one in columns if isinstance(one, Coded)])
+    begins = np.zeros(len(firsts), np.int64)
+    begins[codes[is_day]] = starts[is_day] % _A_DAY
+    found: Numbers = (starts - begins[codes]) // _A_DAY
     return found
 
 
@@ -66,17 +83,20 @@ def _agreeing(
     billed: Decimals,
     times: tuple[Numbers, Numbers],
     forms: tuple[Truths, Truths],
-    level: str,
+    within: tuple[str, Numbers],
 ) -> Iterator[tuple[Numbers, Numbers]]:
-    """Yield, for each group that agrees, the rows that are long, and those that are short."""
-    billed_from, part = _micros(charges, "BillingPeriodStart"), charges.columns.get(level)
-    if billed_from is None or (level and not isinstance(part, Coded)):
+    """Yield, for each group that agrees, the rows that are long, and those that are short.
+
+    A group is a part of an account in a span of time: both are named by `within`.
+    """
+    level, span = within
+    part = charges.columns.get(level)
+    if level and not isinstance(part, Coded):
         return
-    days = (billed_from + _A_DAY).astype("datetime64[us]")  # a zone may put it before the month
-    months, places = np.unique(days.astype("datetime64[M]").astype(np.int64), return_inverse=True)
+    spans, places = np.unique(span, return_inverse=True)
     columns = [*(charges.columns[name] for name in _KEYS), part]
-    month = Coded(places.astype(np.int32), pa.array(months))
-    codes, firsts = joined([*(one for one in columns if isinstance(one, Coded)), month])
+    time = Coded(places.astype(np.int32), pa.array(spans))
+    codes, firsts = joined([*(one for one in columns if isinstance(one, Coded)), time])
     doubles, count = billed.doubles, len(firsts)
     sums = [np.bincount(codes[form], doubles[form], count) for form in forms]
     near = np.abs(sums[0] - sums[1]) <= 1e-9 * np.abs(sums[0])

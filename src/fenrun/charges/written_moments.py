@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.charges.coded import Coded
+from fenrun.charges.date_orders import Periods
 from fenrun.charges.rows import DAYS, STARTS
 from fenrun.charges.staged import Moments
 
@@ -59,29 +60,85 @@ def read_moments(columns: Mapping[str, Sequence[str]], file: str) -> dict[str, R
     One order holds for all columns of a file. Raises Refused where texts differ in their order, or
     do not say it.
     """
-    found = {
-        name: [_MOMENT.fullmatch(_as_day(text) if name in STARTS else text) for text in texts]
-        for name, texts in columns.items()
-    }
-    unsaid = [
-        (name, match)
-        for name, matches in found.items()
-        for match in matches
-        if match and match["s"] and _possible(match)
-    ]
-    order = _order(unsaid, file)
+    found = _matched(columns)
+    open_ = _open(found)
+    order = _order(open_, _fitting(open_), file)
     return {name: _read(matches, order) for name, matches in found.items()}
 
 
-def moments_of(columns: Mapping[str, Coded], file: str) -> dict[str, Moments]:
-    """Return columns of text as moments. Raises Refused where texts do not say their order."""
-    read = read_moments({n: c.values.to_pylist() for n, c in columns.items()}, file)
+def moments_of(
+    columns: Mapping[str, Coded], file: str
+) -> tuple[dict[str, Moments], Sequence[Problem]]:
+    """Return columns of text as moments, and what is to be said of their order.
+
+    Where texts leave the order open, periods may say it: a billing period is about a month. Raises
+    Refused where nothing says it, or where a column has another order than the file.
+    """
+    matched = _matched({name: column.values.to_pylist() for name, column in columns.items()})
+    open_, said = _open(matched), list[Problem]()
+    fitting = _fitting(open_)
+    order = ""
+    if open_:
+        periods = Periods.of(columns, {name: _meanings(m) for name, m in matched.items()})
+        holding = periods.holding(fitting)
+        if len(holding) == 1 and len(_meant(open_, fitting)) > 1:
+            said.append(_said_by_periods(open_, holding[0], fitting, file))
+            fitting = holding
+        order = _order(open_, fitting, file)
+        name, other = periods.otherwise(order)
+        if name:
+            raise Refused([_of_column(open_, name, other, file)])
     found = {}
     for name, column in columns.items():
-        values = pa.array(read[name].moments, pa.timestamp("us"))
+        values = pa.array(_read(matched[name], order).moments, pa.timestamp("us"))
         codes = pa.array(column.codes, mask=column.codes < 0)
         found[name] = Moments(values.take(codes), column)
-    return found
+    return found, said
+
+
+_Matches = Sequence[re.Match[str] | None]
+_Dates = Sequence[tuple[str, re.Match[str]]]
+"""Texts that leave their order open, each with its column."""
+
+
+def _matched(columns: Mapping[str, Sequence[str]]) -> dict[str, _Matches]:
+    return {
+        name: [_MOMENT.fullmatch(_as_day(text) if name in STARTS else text) for text in texts]
+        for name, texts in columns.items()
+    }
+
+
+def _open(columns: Mapping[str, _Matches]) -> _Dates:
+    return [
+        (name, match)
+        for name, matches in columns.items()
+        for match in matches
+        if match and match["s"] and _possible(match)
+    ]
+
+
+def _meanings(matches: _Matches) -> dict[str, list[datetime | None]]:
+    """Return what the texts of a column mean, by each order that they can all have."""
+    open_ = [match for match in matches if match and match["s"] and _possible(match)]
+    orders = [order for order in _ORDERS if _fits(open_, order)]
+    return {order: _read(matches, order).moments for order in orders}
+
+
+def _said_by_periods(dates: _Dates, order: str, fitting: Sequence[str], file: str) -> Problem:
+    """Return the warning that periods alone say an order, with the first text that has others."""
+    name, match = next(one for one in dates if len(_readings(one[1], fitting)) > 1)
+    read = _moment(match, order)
+    values = {"value": match[0].strip(), "read": f"{read:%Y-%m-%d}"}
+    return _problem("date-order-by-periods", file, name, values)
+
+
+def _of_column(dates: _Dates, name: str, other: str, file: str) -> Problem:
+    """Return the error that a column probably has another order than the rest of a file."""
+    mine = [match for column, match in dates if column == name]
+    match = next((one for one in mine if len(_readings(one, _possible(one))) > 1), mine[0])
+    rest = next((one for _, one in dates if not _fits([one], other)), dates[-1][1])
+    values = {"value": match[0].strip(), "other": rest[0].strip()}
+    return _problem("date-orders-differ", file, name, values)
 
 
 def _as_day(text: str) -> str:
@@ -97,14 +154,24 @@ def _as_day(text: str) -> str:
     return f"{match['y']}-{int(month):02}-01"
 
 
-def _order(dates: Sequence[tuple[str, re.Match[str]]], file: str) -> str:
-    """Return the order of dates, each with its column; nothing where there are none."""
+def _fitting(dates: _Dates) -> list[str]:
+    """Return the orders in which all of some texts are dates."""
+    return [order for order in _ORDERS if _fits([match for _, match in dates], order)]
+
+
+def _meant(dates: _Dates, orders: Sequence[str]) -> set[tuple[datetime | None, ...]]:
+    """Return what texts mean in some orders, each meaning once."""
+    return {tuple(_moment(match, order) for _, match in dates) for order in orders}
+
+
+def _order(dates: _Dates, fitting: Sequence[str], file: str) -> str:
+    """Return the order of dates, of those that fit; nothing where there are no dates.
+
+    Raises Refused where there is not one.
+    """
     if not dates:
         return ""
-    matches = [match for _, match in dates]
-    fitting = [order for order in _ORDERS if _fits(matches, order)]
-    meanings = {tuple(_moment(match, order) for match in matches) for order in fitting}
-    if len(meanings) == 1:
+    if len(_meant(dates, fitting)) == 1:
         return fitting[0]
     if fitting:
         name, match = next(one for one in dates if len(_readings(one[1], fitting)) > 1)
@@ -112,7 +179,7 @@ def _order(dates: Sequence[tuple[str, re.Match[str]]], file: str) -> str:
         values = {"value": match[0].strip(), "readings": readings}
         raise Refused([_problem("date-order-unclear", file, name, values)])
     name, match = dates[0]
-    other = next((one for _, one in dates if not _both(match, one)), matches[-1])
+    other = next((one for _, one in dates if not _both(match, one)), dates[-1][1])
     values = {"value": match[0].strip(), "other": other[0].strip()}
     raise Refused([_problem("date-orders-differ", file, name, values)])
 
@@ -131,7 +198,7 @@ def _both(one: re.Match[str], other: re.Match[str]) -> bool:
     return any(_fits([one, other], order) for order in _ORDERS)
 
 
-def _read(matches: Sequence[re.Match[str] | None], order: str) -> Read:
+def _read(matches: _Matches, order: str) -> Read:
     return Read([_moment(match, order) if match else None for match in matches], order)
 
 

@@ -27,6 +27,7 @@ from fenrun.cli.output import (
 )
 from fenrun.cli.rows_shown import in_minor_units
 from fenrun.lab.attack import Attack, Exploit, attack
+from fenrun.lab.fixes import ONE_RATE, Fix
 from fenrun.lab.moves import ASSUMED, MOVES
 from fenrun.lab.scenario_text import NOBODY
 from fenrun.store.facts import Store
@@ -80,9 +81,10 @@ def command(
     """Try the moves of a catalogue on a PERIOD, and show those that pay somebody more for nothing.
 
     Each is a scenario: settle it yourself with `fenrun whatif`. It says who gains, what it costs
-    the vendor and others, by which component, and what would be left to gain at one rate for all
-    sizes. What a move costs that no table says is assumed, and told. Only the moves of the
-    catalogue are covered; what a plan's text alone allows, `fenrun plan check` says.
+    the vendor and others, by which component, and which changes of the plan would take the gain
+    away, first who takes most for what it changes of the pay of all. What a move costs that no
+    table says is assumed, and told. Only the moves of the catalogue are covered; what a plan's text
+    alone allows, `fenrun plan check` says.
     """
     with progress("attack") as step:
         rates = {name: rate for name, rate in assumed.items() if rate is not None}
@@ -145,10 +147,18 @@ def _print(one: Exploit, lang: str) -> None:
         ends = {"most": one.move.most, "gap": max(one.move.most - one.gain, Decimal(0))}
         shown = {name: in_minor_units(value, one.currency) for name, value in ends.items()}
         click.echo(f"  {say('attack-most', lang, **shown)}")
-    if one.flat is not None and one.left is not None:
-        left = in_minor_units(one.left, one.currency)
-        rate = show_rate(one.flat)
-        click.echo(f"  {say('attack-flat', lang, component=one.component, rate=rate, left=left)}")
+    for fix in one.fixes:
+        _print_fix(one, fix, lang)
+
+
+def _print_fix(one: Exploit, fix: Fix, lang: str) -> None:
+    """Print what a change of the plan would leave of the gain."""
+    said = {n: in_minor_units(getattr(fix, n), one.currency) for n in ("left", "honest")}
+    if fix.kind == ONE_RATE:
+        said["says"] = show_rate(Decimal(fix.says))
+    elif fix.says:
+        said["says"] = f"{in_minor_units(Decimal(fix.says), one.currency)} {one.currency}"
+    click.echo(f"  {say(f'attack-fix-{fix.kind}', lang, component=one.component, **said)}")
 
 
 def _as_json(found: Attack) -> dict[str, Any]:
@@ -172,8 +182,9 @@ def _as_json(found: Attack) -> dict[str, Any]:
                 "plan": one.plan_id,
                 "component": one.component,
                 "gain_by_component": plain(one.by_component),
-                "flat_rate": None if one.flat is None else plain(one.flat),
-                "left_at_flat_rate": None if one.left is None else plain(one.left),
+                "flat_rate": flat.says if flat else None,
+                "left_at_flat_rate": plain(flat.left) if flat else None,
+                "fixes": [_fix_as_json(fix) for fix in one.fixes],
                 "text": one.scenario.content,
                 "following": [
                     {"periods": times, "text": scenario.content}
@@ -181,5 +192,11 @@ def _as_json(found: Attack) -> dict[str, Any]:
                 ],
             }
             for one in found.exploits
+            for flat in [next((fix for fix in one.fixes if fix.kind == ONE_RATE), None)]
         ],
     }
+
+
+def _fix_as_json(fix: Fix) -> dict[str, Any]:
+    amounts = {name: plain(getattr(fix, name)) for name in ("removed", "left", "honest")}
+    return {"fix": fix.kind, "set": fix.change, **amounts}

@@ -27,7 +27,7 @@ from fenrun.cli.output import (
 from fenrun.closing.close import settle_period
 from fenrun.settle.explain import explain
 from fenrun.statement.run import Run
-from fenrun.statement.sentences import charged_text, in_words, show_text
+from fenrun.statement.sentences import charged_text, day_text, in_words, show_text
 from fenrun.store.facts import Store
 
 Columns = tuple[tuple[str, bool], ...]
@@ -124,7 +124,7 @@ def _show_charges(explained: dict[str, Any]) -> None:
     rows = [
         [
             f"{charge['file']}:{charge['row_no']}",
-            charge["day"],
+            day_text(charge),
             charge["service"] or "",
             charge["customer"] or "-",
             charged_text(charge),

@@ -19,13 +19,14 @@ from fenrun.base.money import decimals
 from fenrun.base.when import add_months, parse_day
 from fenrun.book.as_codes import subject_code
 from fenrun.charges.rows import ORDER
-from fenrun.credit.crediting import Crediting, costs_of
+from fenrun.credit.crediting import Crediting, bases_of, costs_of
+from fenrun.credit.over_days import DECIMALS, days_between, divided_cost, divides
 from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number, month_of
 from fenrun.engine.dialect import AMOUNT, NUMBER
 from fenrun.engine.runner import Runner
 from fenrun.plan.conditions import DATED, Tree, dates_of, is_column
 from fenrun.plan.rows import Plan
-from fenrun.plan.vocabulary import BASES
+from fenrun.plan.vocabulary import BASES, EACH_DAY
 
 Charge = Mapping[str, Any]
 """A charge: costs as Decimal, dates and times as datetime in UTC, all else text or None."""
@@ -43,35 +44,42 @@ class Coded:
     """Decimals of the costs."""
 
     def load(self, runner: Runner, charges: Sequence[Charge]) -> None:
-        """Load `charges`, one row a charge."""
+        """Load `charges`, one row a charge, or a day of it where it is divided over days."""
         inherited = self._inherited(charges)
-        rows = [self._row(charge, inherited) for charge in charges]
+        rows = [row for charge in charges for row in self._rows(charge, inherited)]
         amounts = self.crediting.amount_names()
         names = ["account", "sub_account", "order_id", "resource_id", "month", "day", "currency"]
         names += ["bought", *self.crediting.key_names(), *amounts]
         columns = dict.fromkeys(names, NUMBER) | dict.fromkeys(amounts, AMOUNT)
         runner.load("charges", columns, rows)
 
-    def _row(self, charge: Charge, inherited: Mapping[Any, tuple[int | None, int | None]]) -> Any:
+    def _rows(
+        self, charge: Charge, inherited: Mapping[Any, tuple[int | None, int | None]]
+    ) -> Iterator[Any]:
         crediting, codes = self.crediting, self.crediting.codes
         order = self._named(charge, "order", ORDER)
         resource = self._named(charge, "resource", "ResourceId")
-        day = day_of_charge(crediting.plans[0], charge)
+        first, days = days_of_charge(crediting.plans[0], charge)
         if _is_loose_correction(charge):
             order, resource = inherited.get(_corrects(charge), (order, resource))
-        return (
+        named = (
             _code(codes, charge, "BillingAccountId"),
             self._named(charge, "sub-account", "SubAccountId"),
             order,
             resource,
             month_number((charge["BillingPeriodStart"] + timedelta(days=1)).date()),
-            day_number(day),
-            codes.of(charge["BillingCurrency"]),
-            int(any((number_of(charge, name) or 0) > 0 for name in BASES.values())),
-            *(int(bool(self._is_met(node, charge, day))) for node in crediting.leaves.charge),
-            *(codes.of(text_of(charge, name) or "") for name in crediting.units),
-            *(maybe_scaled(basis_of(charge, b), self.scale) for b in crediting.bases),
         )
+        bought = int(any((number_of(charge, name) or 0) > 0 for name in BASES.values()))
+        units = [codes.of(text_of(charge, name) or "") for name in crediting.units]
+        costs = [maybe_scaled(basis_of(charge, b), self.scale) for b in crediting.bases]
+        by_day = [[None] * days if c is None else divided_cost(c, self.scale, days) for c in costs]
+        for nth in range(days):
+            day = first + timedelta(days=nth)
+            yield (
+                *(*named, day_number(day), codes.of(charge["BillingCurrency"]), bought),
+                *(int(bool(self._is_met(node, charge, day))) for node in crediting.leaves.charge),
+                *(*units, *(of_day[nth] for of_day in by_day)),
+            )
 
     def _is_met(self, node: Tree, charge: Charge, day: date) -> bool | None:
         """Return whether a part of a condition on a charge holds; a missing date is no date."""
@@ -132,11 +140,12 @@ def _corrects(charge: Charge) -> tuple[Any, ...]:
     return (*account, charge.get("SkuPriceId"), charge["ChargePeriodStart"])
 
 
-def cost_scale(charges: Sequence[Charge], bases: Sequence[str]) -> int:
-    """Return the decimals that the costs need."""
-    names = {name for basis in bases for name in costs_of(basis)}
+def cost_scale(charges: Sequence[Charge], plans: Sequence[Plan]) -> int:
+    """Return the decimals that the costs need, and their parts where plans divide them."""
+    names = {name for basis in bases_of(plans) for name in costs_of(basis)}
     found = (number_of(charge, name) for charge in charges for name in names)
-    return max((decimals(value) for value in found if value is not None), default=0)
+    least = DECIMALS if divides(plans) else 0
+    return max((least, *(decimals(value) for value in found if value is not None)))
 
 
 def basis_of(charge: Charge, basis: str) -> Decimal | None:
@@ -217,14 +226,32 @@ def _is_so(one: Any, operator: str, other: Any) -> bool:
 
 
 def day_of_charge(plan: Plan, charge: Charge) -> date:
-    """Return the day of a charge that says who is credited, in the plan's time zone."""
+    """Return the day of a charge that says who is credited, in the plan's time zone.
+
+    Of one that is divided over days, the first.
+    """
+    return days_of_charge(plan, charge)[0]
+
+
+def days_of_charge(plan: Plan, charge: Charge) -> tuple[date, int]:
+    """Return the first of the days that say who is credited, and how many they are."""
     terms = plan.terms[0]
     zone = ZoneInfo(terms.timezone)
     usual = _local(charge["ChargePeriodStart"], zone)
     for tree, name in json.loads(terms.as_of):
         if tree is None or is_met(tree, charge):
-            return _named_day(charge, name, zone) or usual
-    return usual
+            if name in EACH_DAY:
+                return _days_of(charge, EACH_DAY[name], usual)
+            return _named_day(charge, name, zone) or usual, 1
+    return usual, 1
+
+
+def _days_of(charge: Charge, period: str, start: date) -> tuple[date, int]:
+    """Return the first day of a period of a charge that begins on a day, and how many it has."""
+    if period == "BillingPeriod":
+        billed = month_number((charge["BillingPeriodStart"] + timedelta(days=1)).date())
+        return month_of(billed), (month_of(billed + 1) - month_of(billed)).days
+    return start, days_between(charge["ChargePeriodStart"], charge.get("ChargePeriodEnd"))
 
 
 def _named_day(charge: Charge, name: str, zone: ZoneInfo) -> date | None:

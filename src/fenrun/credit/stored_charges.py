@@ -22,9 +22,11 @@ import pyarrow.compute as pc
 
 from fenrun.base.ids import AT, short
 from fenrun.book.as_codes import Book, named_subjects
+from fenrun.charges.merged import ids_of, with_merged
 from fenrun.charges.rows import COSTS, DAYS, KEYS, ORDER, key_of
 from fenrun.charges.stored import StoredFiles, load_charges
 from fenrun.credit.crediting import Crediting, costs_of
+from fenrun.credit.over_days import DECIMALS, NTH, days_between_sql, divides, part_sql
 from fenrun.engine.codes import Codes, day_number, month_number, month_of
 from fenrun.engine.dialect import NARROW, NUMBER, as_integer, literal, quoted
 from fenrun.engine.duckdb import DuckDB
@@ -33,7 +35,7 @@ from fenrun.engine.runner import Runner
 from fenrun.engine.steps import Step, read_steps
 from fenrun.plan.conditions import Tree, all_columns_of, dates_sql, number_sql, to_sql
 from fenrun.plan.rows import Plan
-from fenrun.plan.vocabulary import BASES
+from fenrun.plan.vocabulary import BASES, EACH_DAY
 from fenrun.store.facts import Import, verified
 
 GROUP_STEPS = read_steps("fenrun.credit", "groups.sql")
@@ -119,12 +121,14 @@ class StoredCharges:
         self._keys: dict[str, set[int]] = {}
         self.by_day = False
         """True if each day of all charges is a group, whether or not anything changes on it."""
-        found = [StoredFiles(item) for item in verified(billed_in(source.imports, months))]
+        self.imports = verified(billed_in(source.imports, months))
+        found = map(StoredFiles, with_merged(self.imports, source.only))
         self.files = [_File(number, self, one, source.only) for number, one in enumerate(found)]
-        self.exact_scale = max(
-            (file.decimals(n) for file in self.files for b in bases for n in costs_of(b)), default=0
-        )
-        """The decimals of the costs as they came."""
+        self.divides = divides(plans)
+        """True if charges are divided over days."""
+        found_scales = (file.decimals(n) for file in self.files for b in bases for n in costs_of(b))
+        self.exact_scale = max((DECIMALS if self.divides else 0, *found_scales))
+        """The decimals of the costs as they came, or of their parts."""
         self.scale = self.exact_scale if most is None else min(most, self.exact_scale)
         """The decimals of the costs: of each charge, so that a part is rounded as the whole."""
         self.present = {name for file in self.files for name in file.stored.columns}
@@ -195,7 +199,10 @@ class StoredCharges:
         return bool(first >= str(self.start) and last < str(self.end - timedelta(days=1)))
 
     def load(self, name: str) -> None:
-        """Make the charges of the accounts that are meant known to the engine, as they came."""
+        """Make the charges of the accounts that are meant known to the engine, as they came.
+
+        They have the columns that are `present`, and `import_id` and `row_no`.
+        """
         items = [file.stored.item for file in self.files]
         accounts = {file.stored.item.id: file.meant() for file in self.files}
         load_charges(self.engine, name, items, self.source.only, accounts)
@@ -213,8 +220,8 @@ class StoredCharges:
 
     def imports_of(self, month: int) -> list[str]:
         """Return the ids of the imports that can have charges that are billed in a month."""
-        items = [file.stored.item for file in self.files]
-        return [item.id for item in billed_in(items, (month_of(month), month_of(month + 1)))]
+        months = (month_of(month), month_of(month + 1))
+        return [item.id for item in billed_in(self.imports, months)]
 
     def inherits(self, crediting: Crediting, book: Book) -> bool:
         """Return whether corrections can inherit what the charges that they correct name.
@@ -264,11 +271,11 @@ class StoredCharges:
         found = [file for file in self.files if file.stored.item.facts.get("corrections", 1)]
         return self._accounts_where((file, file.condition(_CORRECTION)) for file in found)
 
-    def accounts_left_out(self, only: Mapping[str, str]) -> set[tuple[str, str]]:
+    def accounts_left_out(self) -> set[tuple[str, str]]:
         """Return the accounts with rows that do not meet the condition for their import."""
-        left = {file.number: only.get(file.stored.item.id) for file in self.files}
-        found = ((file, f"NOT ({left[file.number]})") for file in self.files if left[file.number])
-        return self._accounts_where(found)
+        only = self.source.only
+        left = ((file, only.get(file.stored.item.id)) for file in self.files)
+        return self._accounts_where((file, f"NOT ({sql})") for file, sql in left if sql)
 
     def _accounts_where(self, asked: Iterable[tuple[_File, str]]) -> set[tuple[str, str]]:
         """Return the accounts with a charge that meets the condition said for its file, if any."""
@@ -411,7 +418,7 @@ class _File:
         """Return SQL of which conditions a charge meets, and of columns of it, by name."""
         met = (f"CASE WHEN {self.condition(t)} THEN {n} END" for n, t in enumerate(trees))
         return {
-            "import_id": literal(short(self.stored.item.id)),
+            "import_id": self.stored.import_id,
             "row_no": "c.row_no",
             "own_day": self.day_number(),
             "places": f"[{', '.join(met)}]",
@@ -421,9 +428,12 @@ class _File:
     def _reading(self, what: str, name: str) -> str:
         if what == "until":
             day, rows = json.loads(name)[1:]
-            mine = [str(row) for of, row in rows if of == short(self.stored.item.id)]
-            own = f" OR c.row_no IN ({', '.join(mine)})" if mine else ""
-            return f"({self.day()} < DATE '{day}'{own})"
+            own = [
+                f" OR ({self.stored.import_id} = {literal(of)} AND c.row_no IN ({', '.join(mine)}))"
+                for of in map(short, ids_of(self.stored.item))
+                if (mine := [str(row) for one, row in rows if one == of])
+            ]
+            return f"({self.day()} < DATE '{day}'{''.join(own)})"
         if what == "number":
             return number_sql(name, self.as_number)
         if what in ("charge date", "date"):
@@ -433,6 +443,12 @@ class _File:
     def amount(self, basis: str) -> str:
         """Return SQL of a charge's amount in a basis; of two costs the one nearer to zero."""
         return self._amount(basis, self.charges.scale)
+
+    def part(self, basis: str) -> str:
+        """Return SQL of the part of that amount which the row's day has."""
+        if not self.charges.divides:
+            return self.amount(basis)
+        return part_sql(self.amount(basis), self.charges.scale, self.days())
 
     def _amount(self, basis: str, scale: int) -> str:
         found = [self._cast(name, scale) for name in costs_of(basis)]
@@ -460,6 +476,8 @@ class _File:
 
     def is_narrow(self, bases: Sequence[str]) -> bool:
         """Return whether all costs of some bases fit a machine word."""
+        if self.charges.divides:
+            return False
         names = [n for basis in bases for n in costs_of(basis) if n in self.stored.columns]
         kinds = [self.stored.type_of(name) for name in names]
         return all(pa.types.is_decimal(kind) and kind.precision <= NARROW for kind in kinds)
@@ -467,10 +485,36 @@ class _File:
     def day(self) -> str:
         """Return SQL of the day of a charge that says who is credited, in the plans' time zone."""
         usual = f"CAST({self.column('ChargePeriodStart')} + {self._offset()} AS DATE)"
+
+        def named(name: str) -> str:
+            if name in EACH_DAY:
+                first = self._named_day(f"{EACH_DAY[name]}Start") or usual
+                return f"({first} + CAST({NTH} AS INTEGER))"
+            return f"coalesce({self._named_day(name) or usual}, {usual})"
+
+        return self._as_of(named, usual)
+
+    def days(self) -> str:
+        """Return SQL of over how many days a charge is divided."""
+
+        def named(name: str) -> str:
+            if EACH_DAY.get(name) == "BillingPeriod":
+                first = self._named_day("BillingPeriodStart")
+                return f"date_diff('day', {first}, {first} + INTERVAL 1 MONTH)"
+            if name not in EACH_DAY:
+                return "1"
+            ends = (self.column(f"ChargePeriod{end}") for end in ("Start", "End"))
+            is_there = "ChargePeriodEnd" in self.stored.columns
+            return days_between_sql(*ends) if is_there else "1"
+
+        return self._as_of(named, "1")
+
+    def _as_of(self, named: Callable[[str], str], usual: str) -> str:
+        """Return SQL of what the first condition that holds names, else of what is usual."""
         arms = []
         for tree, name in json.loads(self.charges.plans[0].terms[0].as_of):
             when = self.condition(tree) if tree else "true"
-            arms.append(f"WHEN {when} THEN coalesce({self._named_day(name) or usual}, {usual})")
+            arms.append(f"WHEN {when} THEN {named(name)}")
         return f"CASE {' '.join(arms)} ELSE {usual} END" if arms else usual
 
     def day_number(self) -> str:
@@ -529,7 +573,7 @@ class _File:
         meant = " AND ".join(where)
         return f"SELECT {named} FROM {self._joined(named + meant)} WHERE {meant}"
 
-    def part(self, columns: Mapping[str, str]) -> Part:
+    def of_files(self, columns: Mapping[str, str]) -> Part:
         """Return the same query with the files that it reads."""
         files = self.stored
         beside = {"k": files.cells, "a": files.accounts}
@@ -579,11 +623,14 @@ class _File:
         """Return SQL of the rows, with cells and accounts as far as other SQL reads them."""
         files, engine = self.stored, self.charges.engine
         joined = f"{engine.file(files.charges)} AS c"
+        days = f"CROSS JOIN LATERAL (SELECT unnest(range({self.days()})) AS nth) AS e"
+        divided = self.charges.divides and NTH in read
+        read += days if divided else ""
         if 'k."' in read:
             joined += f" JOIN {engine.file(files.cells)} AS k ON k.cell_no = c.cell_no"
         if 'a."' in read:
             joined += f" JOIN {engine.file(files.accounts)} AS a ON a.account_no = c.account_no"
-        return joined
+        return f"{joined} {days}" if divided else joined
 
     def _all(self) -> str:
         """Return SQL of all rows with the columns of the source, as load_charges gives them."""
@@ -670,7 +717,7 @@ class _Grouping:
             return []
         names = set(re.findall(r"\w+", question.text))
         return [
-            file.part({name: sql for name, sql in self._row(file).items() if name in names})
+            file.of_files({name: sql for name, sql in self._row(file).items() if name in names})
             for file in self.charges.files
         ]
 
@@ -777,7 +824,7 @@ class _Grouping:
             words[_word(n)].append(one)
         bought = [f"coalesce({file.as_number(name)} > 0, false)" for name in BASES.values()]
         keys = {key: f"c.{key}" if key in stored.keys else _NONE for key in KEYS}
-        amounts = {f"a{n}": file.amount(basis) for n, basis in enumerate(crediting.bases)}
+        amounts = {f"a{n}": file.part(basis) for n, basis in enumerate(crediting.bases)}
         units = {
             f"u{n}": f"CAST({file.column(name)} AS VARCHAR)"
             if not file.is_of_cell([name])
@@ -785,7 +832,7 @@ class _Grouping:
             for n, name in enumerate(crediting.units)
         }
         return {
-            "import_id": literal(short(stored.item.id)),
+            "import_id": stored.import_id,
             "row_no": "c.row_no",
             "account_no": f"c.account_no + {self._first('accounts', file)}",
             "cell_no": f"c.cell_no + {self._first('cells', file)}",
@@ -793,6 +840,7 @@ class _Grouping:
             "started": file.column("ChargePeriodStart"),
             "month": file.month(),
             "own_day": file.day_number(),
+            **({"days": file.days()} if self.charges.divides else {}),
             **{name: f"CAST({' + '.join(b) or 0} AS BIGINT)" for name, b in words.items()},
             "bought": " OR ".join(bought) if crediting.reads_purchases() else "false",
             **amounts,
@@ -802,7 +850,7 @@ class _Grouping:
     def _no_rows(self) -> str:
         """Return the query of no rows at all, with the same columns."""
         bits = _bit_names(self.crediting)
-        numbers = ("account_no", "cell_no", *KEYS, "month", "own_day", *bits)
+        numbers = ("account_no", "cell_no", *KEYS, "month", "own_day", "days", *bits)
         found = [f"{_NONE} AS {name}" for name in numbers]
         found += ["'' AS import_id", "CAST(0 AS BIGINT) AS row_no", "false AS bought"]
         found += ["TIMESTAMP '1970-01-01' AS started"]
@@ -931,6 +979,7 @@ class _Grouping:
         more += [self._load_units(n) for n in range(len(self.crediting.units))]
         units = [f", w{n}.code AS own_u{n}" for n in range(len(self.crediting.units))]
         row = ["c.import_id", "c.row_no", "c.account", "c.month", "c.own_day", "c.kind"]
+        row += ["c.days"] if self.charges.divides else []
         row += [f"c.{name}" for name in _bit_names(self.crediting)]
         row += ["c.bought", *(f"c.{a}" for a in self.crediting.amount_names())]
         filled = {

@@ -29,6 +29,7 @@ FEW = 200
 SETTINGS = """
 SET TimeZone = 'UTC';
 SET enable_progress_bar = false;
+SET parquet_metadata_cache = true;
 SET checkpoint_threshold = '1 TB'"""
 
 

@@ -21,7 +21,8 @@ from fenrun.base.money import sums_of
 from fenrun.base.problem import Place, Refused, refused
 from fenrun.base.when import Period
 from fenrun.lab.answers import component_earned
-from fenrun.lab.moves import ASSUMED, MOVES, Assumed, Catalogue, Move, component_of
+from fenrun.lab.fixes import Fix, proposed_fixes, ranked
+from fenrun.lab.moves import ASSUMED, MOVES, Assumed, Catalogue, Move
 from fenrun.lab.patched import Lab
 from fenrun.lab.scenario import Scenario, read_scenario
 from fenrun.settle.facts import in_force
@@ -30,7 +31,6 @@ from fenrun.statement.run import Run
 from fenrun.store.facts import Store
 
 _NOTHING = Decimal(0)
-_RATE = Decimal("0.0001")
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,9 @@ class Exploit:
     """The component by which the coalition gains most."""
     by_component: Decimal
     """What it gains by that."""
-    flat: Decimal | None
-    """The one rate at which that component would cost as much as it does; None where its table has
-    columns, pays amounts, or pays one rate already."""
-    left: Decimal | None
-    """What the coalition would still gain at that rate."""
+    fixes: tuple[Fix, ...]
+    """Changes of the plan that take gain away, first who takes most for what it changes of others;
+    the rest behind them."""
 
     @property
     def move(self) -> Move:
@@ -210,9 +208,8 @@ def _settled(
     all_ = _gains(replace(move, coalition=tuple(everybody)), was, now)
     vendor = all_.get(currency, _NOTHING) + move.cost - move.to_vendor
     plan_id, component, by_component = _blamed(move, currency, before, runs)
-    flat = _flat_rate(lab, before, plan_id, component)
-    left = None if flat is None else _left(lab, tried, currency, plan_id, component, flat)
-    blamed = (plan_id, component, by_component, flat, left)
+    fixes = _fixes(lab, tried, before, was, gain, (currency, plan_id, component))
+    blamed = (plan_id, component, by_component, tuple(fixes))
     return Exploit(tried, currency, gain, vendor, vendor - gain, *blamed)
 
 
@@ -235,38 +232,45 @@ def _blamed(
     return plan_id, component, gain
 
 
-def _flat_rate(lab: Lab, before: Run, plan_id: str, component: str) -> Decimal | None:
-    """Return the one rate at which a component would cost what it does, of all it measures."""
-    plan, c = component_of(lab, plan_id, component)
-    bands = [band for band in plan.bands if band.table_id == c.table_id]
-    is_one = len(bands) == 1 and not c.cap and not c.baseline
-    if is_one or c.pays_on != "amount" or any(b.column_no or b.rate is None for b in bands):
-        return None
-    rows = [
-        row
-        for row in component_earned(before)
-        if (row["plan_id"], row["component"]) == (plan_id, component)
-    ]
-    measured = sum((row["measured"] or _NOTHING for row in rows), _NOTHING)
-    earned = sum((row["earned"] for row in rows), _NOTHING)
-    return (earned / measured).quantize(_RATE) if measured > 0 else None
+def _fixes(
+    lab: Lab, tried: Tried, before: Run, was: Earned, gain: Decimal, blamed: tuple[str, str, str]
+) -> list[Fix]:
+    """Return what changes of the plan would take of the gain, the best first."""
+    currency, plan_id, component = blamed
+    found = []
+    for one in proposed_fixes(lab, before, plan_id, component):
+        settled = _under(lab, tried, plan_id, one.change)
+        if settled is None:
+            continue
+        honest, parts = settled
+        left = _gains(tried.move, honest, parts).get(currency, _NOTHING)
+        changed = sum(
+            (
+                abs(honest.get(who, _NOTHING) - was.get(who, _NOTHING))
+                for who in {*honest, *was}
+                if who[1] == currency
+            ),
+            _NOTHING,
+        )
+        found.append(Fix(one.kind, one.says, one.change, gain - max(left, _NOTHING), left, changed))
+    return ranked(found)
 
 
-def _left(
-    lab: Lab, tried: Tried, currency: str, plan_id: str, component: str, flat: Decimal
-) -> Decimal | None:
-    """Return what a move would still gain if a component paid one rate for all sizes."""
-    _, c = component_of(lab, plan_id, component)
-    bands = [f"pays {flat.scaleb(2):f} %"]
-    change = {"plans": [{"plan": plan_id, "set": {f"tables.{c.table_id}.bands": bands}}]}
+def _under(
+    lab: Lab, tried: Tried, plan_id: str, change: Mapping[str, Any]
+) -> tuple[Earned, list[tuple[int, Earned]]] | None:
+    """Return what all earn under a changed plan, alone and with a move.
+
+    None where the plan cannot take the change.
+    """
+    fixed = {"plans": [{"plan": plan_id, "set": dict(change)}]}
     move = tried.move
     patches = [(1, move.patch), *([move.later] if move.later else [])]
+
+    def earned(patch: Mapping[str, Any]) -> Earned:
+        return earned_by_payee(_run(lab, _scenario("fix", lab.period, {**fixed, **patch})))
+
     try:
-        before = earned_by_payee(_run(lab, _scenario("flat", lab.period, change)))
-        after = [
-            (times, earned_by_payee(_run(lab, _scenario("flat", lab.period, {**change, **patch}))))
-            for times, patch in patches
-        ]
+        return earned({}), [(times, earned(patch)) for times, patch in patches]
     except Refused:
         return None
-    return _gains(move, before, after).get(currency, _NOTHING)

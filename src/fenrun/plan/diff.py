@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -105,6 +106,8 @@ def _clauses(plan: Plan) -> dict[str, dict[str, Any]]:
     parts = [f"{terms.valid_from}..{terms.valid_to}", terms.basis, terms.currency, terms.timezone]
     if plan.converts:
         parts.append(f"convert {terms.converts} on {terms.converts_on}")
+    days = dict.fromkeys(day for _, day in json.loads(terms.as_of))
+    parts += [f"as of {' or '.join(days)}"] if days else []
     found["plan"]["said"] = ", ".join([*parts, rounding])
     return found
 

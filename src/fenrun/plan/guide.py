@@ -23,7 +23,7 @@ from fenrun.plan.guide_earning import basis, component, group, named, title
 from fenrun.plan.read import PlanFile
 from fenrun.plan.rows import DerivedFigure, Fund, Pay, Plan, Purse, Rule
 from fenrun.plan.text import LimitText
-from fenrun.plan.vocabulary import SPEND
+from fenrun.plan.vocabulary import EACH_DAY, SPEND
 
 _STYLE = """\
 body{font:16px/1.6 system-ui,"PingFang SC","Microsoft YaHei",sans-serif;color:#1c2430;
@@ -127,12 +127,13 @@ def _as_of(file: PlanFile, lang: str) -> list[str]:
     """Return by which day of a charge it is decided who is credited, the first that holds."""
     said = []
     for item in file.text.as_of:
-        day = column_words(item.day, lang)
-        if item.when:
-            words = condition_words(item.when, lang)
-            said.append(say("guide-as-of-when", lang, words=words, day=day))
+        words = condition_words(item.when, lang) if item.when else ""
+        key = "guide-each-day" if item.day in EACH_DAY else "guide-as-of"
+        if item.day in EACH_DAY:
+            names = {"period": say(f"guide-period-{EACH_DAY[item.day]}", lang)}
         else:
-            said.append(say("guide-as-of", lang, day=day))
+            names = {"day": column_words(item.day, lang)}
+        said.append(say(f"{key}-when" if words else key, lang, words=words, **names))
     if not any(item.when is None for item in file.text.as_of):
         said.append(say("guide-as-of-else" if said else "guide-as-of-always", lang))
     return said

@@ -13,7 +13,7 @@ from fenrun.plan.read import PlanFile
 from fenrun.plan.text import CaseText
 from fenrun.plan.vocabulary import BASES
 
-_SAID = ("customer", "account", "day", "month", "months", "currency", *BASES)
+_SAID = ("customer", "account", "day", "days", "month", "months", "currency", *BASES)
 """What a charge of a case says in words of its own; all else are columns."""
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
@@ -133,6 +133,8 @@ def _charge(row: Mapping[str, str], currency: str, lang: str) -> str:
     """Return a charge: whose, when, its costs, and what else its columns say."""
     key, when = _when(row, lang)
     parts = [say(key, lang, customer=_spread(row.get("customer", ""), lang), when=when)]
+    if "days" in row:
+        parts.append(say("guide-fact-days", lang, days=row["days"]))
     if "day" in row and "month" in row:
         parts.append(say("guide-fact-billed-in", lang, month=row["month"]))
     for word in BASES:

@@ -34,7 +34,16 @@ from fenrun.plan.phrases import (
     Written,
     one_of,
 )
-from fenrun.plan.vocabulary import CHARGE_DAYS, GROUP_KINDS, UNITS, Mode, RankedBy, TierKind, Ties
+from fenrun.plan.vocabulary import (
+    CHARGE_DAYS,
+    EACH_DAY,
+    GROUP_KINDS,
+    UNITS,
+    Mode,
+    RankedBy,
+    TierKind,
+    Ties,
+)
 
 Day = Annotated[date, Written(parse_day)]
 Amount = Annotated[Decimal, Written(parse_amount)]
@@ -82,7 +91,7 @@ PaysOn = Annotated[
 Comparison = Annotated[str, one_of(*COMPARISON_FORMS)]
 Counted = Annotated[str, one_of(*DERIVED_FORMS)]
 Times = Annotated[str, one_of(*(f"TABLE by {form}" for form in READING_FORMS))]
-ChargeDay = Annotated[str, one_of(*CHARGE_DAYS, "x_COLUMN")]
+ChargeDay = Annotated[str, one_of(*CHARGE_DAYS, "x_COLUMN", *EACH_DAY)]
 
 
 class Text(BaseModel):
@@ -617,7 +626,9 @@ class AsOfText(Text):
     day: ChargeDay = Field(
         description=(
             "The column whose day says who is credited. Where it has no date, ChargePeriodStart "
-            "does."
+            "does. Or `each day of ChargePeriod` (from its start, as many days as it lasts, to the "
+            "nearest; one where it has no end) or `each day of BillingPeriod` (the month of the "
+            "bill): the charge is divided over these days, and each says who is credited its part."
         ),
     )
 
@@ -806,6 +817,7 @@ class CaseGiven(Text):
     charges: list[dict[str, str]] = Field(
         description=(
             "customer; day (and month, where it is billed later), month or months (first..last); "
+            "days, for how many from then on it is; "
             "currency, where it is not the plan's; "
             "billed, list, contracted, effective (the first three default to each other); and any "
             "FOCUS or x_ column."

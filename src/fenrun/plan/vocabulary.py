@@ -183,6 +183,13 @@ REASONS: Final = (
 CHARGE_DAYS: Final = ("ChargePeriodStart", "ChargePeriodEnd", "BillingPeriodStart")
 """The FOCUS columns whose day can say who is credited; an x_ column can too."""
 
+EACH_DAY: Final = {
+    "each day of ChargePeriod": "ChargePeriod",
+    "each day of BillingPeriod": "BillingPeriod",
+}
+"""The ways to divide a charge over days, each of which says who is credited for its part: the FOCUS
+period whose days they are."""
+
 MONTHS: Final = (
     "january",
     "february",

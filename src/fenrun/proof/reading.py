@@ -18,7 +18,7 @@ from fenrun.plan.conditions import columns_of, labels_of_dates, reads
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.plan.rows import Component, Plan
 from fenrun.plan.source import read_source
-from fenrun.plan.vocabulary import BASES, GROUP_KINDS
+from fenrun.plan.vocabulary import BASES, EACH_DAY, GROUP_KINDS
 
 _ALWAYS = {*SHARED, "BillingAccountId", "ChargePeriodStart", "ChargeClass"}
 """Columns that every settlement reads."""
@@ -63,7 +63,8 @@ class Reading:
         self.columns |= {*costs, *unit_columns([plan])}
         self.columns |= {name for basis in bases_of([plan]) for name in costs_of(basis)}
         for tree, column in json.loads(plan.terms[0].as_of):
-            self.columns.add(column)
+            period = EACH_DAY.get(column)
+            self.columns |= {f"{period}Start", f"{period}End"} if period else {column}
             self._add_condition(tree, self.customer_labels)
         self.units |= set(unit_columns([plan]))
         self.conversions |= {(currency, plan.currency) for currency in plan.converts}

@@ -144,10 +144,11 @@ def undecided(
         for one in find_summed(items, cache and cache / "pieces")
         if frozenset((one.one, one.other)) not in meant
     ]
-    within = [
-        _summed_within(item)
+    own = [
+        say(item)
         for item in items
-        if "within" in item.facts and frozenset((item.id,)) not in meant
+        for fact, say in (("within", _summed_within), ("far", _far))
+        if fact in item.facts and frozenset((item.id,)) not in meant
     ]
     pairs = meant | {frozenset((one.one, one.other)) for one in overlaps}
     datasets = store.imports("datasets", known)
@@ -158,12 +159,13 @@ def undecided(
         [
             *twice,
             *summed,
-            *within,
+            *own,
             *sold,
             *_beside(items, pairs),
             *_of_quarantine(items, charges, left_out),
             *_of_rounding(items),
             *_of_parts(items, charges, left_out),
+            *_of_counts(items, left_out),
             *differing,
         ]
     )
@@ -221,6 +223,14 @@ def _summed_within(item: Import) -> Problem:
     values = {name: said[name] for name in ("rows", "other_rows", "accounts")}
     values |= {"account": visible(said["account"]), "amount": amounts(said["billed"])}
     return Problem("sums-within", Place(item.source), values | {"id": short(item.id)})
+
+
+def _far(item: Import) -> Problem:
+    said = item.facts["far"]
+    values = {name: said[name] for name in ("rows", "starts", "month")}
+    values |= {"amount": amounts(said["billed"]), "id": short(item.id)}
+    place = Place(item.source, said["row"], "ChargePeriodStart")
+    return Problem("charges-far", place, values, rows=said["rows"])
 
 
 def _sold_twice(sale: Sale, found: Mapping[str, Import]) -> Problem:
@@ -331,6 +341,30 @@ def _of_parts(
             values = {"names": ", ".join(names[:_MOST_NAMED]), "count": len(names), "run": run}
             values |= {"name": item.source, "id": short(item.id)}
             yield Problem("parts-missing", Place(item.source), values)
+
+
+def _of_counts(items: Sequence[Import], left_out: set[str]) -> Iterator[Problem]:
+    """Yield each part, and each run whose parts are all there, of other rows than it says."""
+    runs = dict[str, list[Import]]()
+    for item in (one for one in items if one.facts.get("part_of") and one.id not in left_out):
+        said = item.facts["part_of"]
+        runs.setdefault(said["run"], []).append(item)
+        if said.get("rows", item.facts["rows"]) != item.facts["rows"]:
+            yield _count(item, item.facts["rows"], said["rows"])
+    for parts in runs.values():
+        said = parts[0].facts["part_of"]
+        is_each = any("rows" in part.facts["part_of"] for part in parts)
+        come = {part.facts["part_of"]["part"] for part in parts}
+        rows = sum(part.facts["rows"] for part in parts)
+        lacking = {name for part in parts for name in _part(part)[2]} - come
+        if not is_each and not lacking and said.get("rows_of_run", rows) != rows:
+            yield _count(parts[0], rows, said["rows_of_run"])
+
+
+def _count(item: Import, rows: int, expected: int) -> Problem:
+    values = {"rows": rows, "expected": expected, "run": item.facts["part_of"]["run"]}
+    values |= {"name": item.source, "id": short(item.id)}
+    return Problem("part-rows-differ", Place(item.source), values)
 
 
 def _part(item: Import) -> tuple[str, str, Sequence[str]]:

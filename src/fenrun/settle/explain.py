@@ -16,6 +16,7 @@ from fenrun.base.money import plain, show_rate
 from fenrun.base.problem import Place, refused
 from fenrun.base.when import add_months, show_moment
 from fenrun.charges.rows import ORDER
+from fenrun.credit.over_days import divides
 from fenrun.plan.rows import Component, Plan, Rule, settled_together
 from fenrun.plan.vocabulary import RATIO_READINGS
 from fenrun.settle.deciding_terms import DecidingTerms
@@ -26,12 +27,12 @@ from fenrun.statement.run import Run
 
 Row = Mapping[str, Any]
 _Rows = list[dict[str, Any]]
-_MadeOf = tuple[_Rows, _Rows | None, _Rows, _Rows]
+_MadeOf = tuple[_Rows, _Rows | None, _Rows, _Rows, int | None]
 
 _EARNINGS = """
 SELECT *
 FROM earnings
-WHERE plan_id || '/' || component || '/' || period || '/' || payee = ?
+WHERE ends_with(?, payee) AND plan_id || '/' || component || '/' || period || '/' || payee = ?
 ORDER BY step_no, unit"""
 _TIERS = """
 SELECT *
@@ -44,9 +45,12 @@ SELECT t.import_id, t.row_no, DATE '1970-01-01' + CAST(t.own_day AS INTEGER) AS 
        {amount} AS amount, c.share,
        {amount} * c.share AS credited,
        c.customer, c.clause, c.via, c.customer_link, c.link AS link_id, s.{service} AS service,
-       {charged} AS charged, s.BillingCurrency AS currency, {rate} AS rate
-{of_credits}
-ORDER BY abs({amount}) DESC, t.import_id, t.row_no
+       {charged} AS charged, s.BillingCurrency AS currency, {rate} AS rate{of_days}
+{of_credits}"""
+_LARGEST = """
+SELECT *
+FROM {charges}
+ORDER BY abs(amount) DESC, import_id, row_no
 LIMIT ?"""
 _OF_CREDITS = """FROM coded_charges AS t
 JOIN groups AS g ON {same}
@@ -55,6 +59,13 @@ JOIN near_charges AS s ON s.import_id = t.import_id AND s.row_no = t.row_no{rate
 WHERE c.party = ? AND c.role = ? AND {counts}"""
 _RATES = """
 LEFT JOIN detail_rates AS r ON r.currency = s.BillingCurrency AND r.{on} = g.{on}"""
+DIVIDED = """(
+SELECT * REPLACE (min(day) AS day, sum(amount) AS amount, sum(credited) AS credited,
+                  sum(charged) AS charged),
+       count(DISTINCT day) AS days
+FROM ({each_day})
+GROUP BY ALL)"""
+"""What lists charges of `each_day`, where these are divided over days, as one row a charge."""
 _CONVERTED = """
 SELECT s.BillingCurrency AS currency, r.period, r.rate, r.given_by,
        sum({charged} * c.share) AS charged, sum({amount} * c.share) AS amount
@@ -93,7 +104,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
     Raises Refused where the run has no such line.
     """
     engine, as_of = run.engine, run.as_of
-    earnings = engine.rows(_EARNINGS, [line_id])
+    earnings = engine.rows(_EARNINGS, [line_id, line_id])
     if not earnings:
         raise refused("line-unknown", Place(line_id), line=line_id, period=run.period.key)
     line, clauses = earnings[0], clauses_of(run)
@@ -101,8 +112,8 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
     units = [row for row in earnings if row["step_no"] == 0]
     entries = [row for row in earnings if row["step_no"]]
     bands = _bands_by_unit(run, line)
-    made_of = _made_of(run, line, charges) if units else ([], [], [], [])
-    customers, listed, converted, paid = made_of
+    made_of = _made_of(run, line, charges) if units else ([], [], [], [], None)
+    customers, listed, converted, paid, total = made_of
     charges_differ, listed = listed is None, listed or []
     own = _component(run, line) if units else None
     per = own.portion_per if own else 1
@@ -119,6 +130,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
         "credited": _sum(customers, "credited"),
         "counted": _sum(customers, "counted"),
         **({"converted": converted} if converted else {}),
+        **({"divided": True} if total is not None else {}),
         **({"paid": paid} if paid else {}),
         **_exchanged(run, line),
         "excluded": _excluded(customers, clauses, plan),
@@ -132,7 +144,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
         "units": [_unit(row, bands.get(row["unit"], []), per) for row in units],
         "entries": [_entry(row) for row in entries],
         "customers": [_customer(row) for row in customers],
-        "charges_total": sum(row["charges"] for row in customers),
+        "charges_total": sum(row["charges"] for row in customers) if total is None else total,
         "charges": listed,
         "charges_differ": charges_differ,
         "credit_clauses": {
@@ -324,23 +336,24 @@ def _baseline(row: Row) -> dict[str, Any]:
 def _made_of(run: Run, line: Row, limit: int) -> _MadeOf:
     """Return what a line measures by customer, its charges, what of them is converted, and paid.
 
+    Last how many charges there are, where they are divided over days and customers count these.
     Charges are listed largest first, at most `limit`; None for them, where they would not sum to
     what is recorded.
     """
     plan, payee = line["plan_id"], line["payee"]
     recorded = _recorded(run, line)
     says_more = any(one.converts for one in run.plans if one.id == plan)
-    says_more |= _component(run, line).counts_payments
+    says_more |= _component(run, line).counts_payments or divides([_plan(run, line)])
     if recorded is not None and not limit and not says_more:
-        return recorded, [], [], []
+        return recorded, [], [], [], None
     plans = next(group for group in settled_together(run.plans) if plan in {p.id for p in group})
     with detail_of(run, [payee], plans) as detail:
         span = (line["period_from"], line["period_to"])
         customers = detail.customers(plan, line["component"], payee, *span)
         if recorded is not None and recorded != customers:
-            return recorded, None, [], []
+            return recorded, None, [], [], None
         if not limit and not says_more:
-            return customers, [], [], []
+            return customers, [], [], [], None
         return customers, *_charges(run, detail, line, limit)
 
 
@@ -359,14 +372,17 @@ def _recorded(run: Run, line: Row) -> list[dict[str, Any]] | None:
 
 def _charges(
     run: Run, detail: Detail, line: Row, limit: int
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the charges of a line, largest first; what of all is converted, and paid."""
+) -> tuple[_Rows, _Rows, _Rows, int | None]:
+    """Return the charges of a line, largest first; what of all is converted, and paid; how many."""
     engine, (start, end) = run.engine, (line["period_from"], line["period_to"])
     filled, asked = asked_of_charges(run, detail, line)
-    sql = _CHARGES.format(**filled).replace("s.NULL", "NULL")
-    rows = engine.rows(sql, [*asked, limit])
+    found_charges = listing(_CHARGES, filled)
+    rows = engine.rows(_LARGEST.format(charges=found_charges), [*asked, limit])
     plan, own = _plan(run, line), _component(run, line)
-    present = engine.columns("near_charges")
+    total = None
+    if detail.charges.divides:
+        total = int(engine.rows(f"SELECT count(*) AS n FROM {found_charges}", asked)[0]["n"])
+    present = detail.charges.present
     converted = _CONVERTED.format(**filled)
     found = engine.rows(converted, asked) if plan.converts else []
     if run.terms():
@@ -376,7 +392,14 @@ def _charges(
         invoices = engine.rows(_INVOICES.format(column=own.counted_column, **filled), asked)
         named = {row["invoice"] for row in invoices}
         paid = [_received(one) for one in detail.receipts(start, end) if one.invoice in named]
-    return [listed_charge(run, row) for row in rows], [_conversion(row) for row in found], paid
+    listed = [listed_charge(run, row) for row in rows]
+    return listed, [_conversion(row) for row in found], paid, total
+
+
+def listing(charges: str, filled: Mapping[str, str]) -> str:
+    """Return SQL of a table of charges, one row a charge, of a query to be filled."""
+    each_day = charges.format(**filled).replace("s.NULL", "NULL")
+    return DIVIDED.format(each_day=each_day) if filled["of_days"] else f"({each_day})"
 
 
 def asked_of_charges(
@@ -384,15 +407,17 @@ def asked_of_charges(
 ) -> tuple[dict[str, str], list[Any]]:
     """Return what fills a query of a line's charges, and its values.
 
-    Keys: amount, charged, rate, of_credits (FROM and WHERE), order, service. With `counting` c has
-    the columns `measured` and `excluded_by` of the line's component.
+    Keys: amount, charged, rate, of_credits (FROM and WHERE), of_days (over how many a charge is
+    divided, if plans do that), order, service. With `counting` c has the columns `measured` and
+    `excluded_by` of the line's component.
     """
     plan, own = _plan(run, line), _component(run, line)
     detail.load_credits(line["plan_id"], [line["payee"]], own if counting else None)
-    present = run.engine.columns("near_charges")
+    present = detail.charges.present
     counts, values = detail.counting(own, present, (line["period_from"], line["period_to"]))
     charged = f"t.a{detail.charges.bases.index(own.basis)}"
     filled = {"charged": charged, "amount": charged, "rate": "NULL", "rates": "", "counts": counts}
+    filled["of_days"] = ", t.days AS of_days" if detail.charges.divides else ""
     if plan.converts:
         detail.load_rates()
         filled |= {"amount": f"{charged} * coalesce(r.rate, 1)", "rate": "r.rate"}
@@ -444,7 +469,11 @@ def _component(run: Run, line: Row) -> Component:
 
 
 def listed_charge(run: Run, row: dict[str, Any]) -> dict[str, Any]:
-    """Return a charge as it is listed; one that is converted with its own amount and the rate."""
+    """Return a charge as it is listed; one that is converted with its own amount and the rate.
+
+    One that is divided over days has the amount of those that are credited, how many these are
+    (`days`) and how many the charge has (`of_days`).
+    """
     currency, charged, rate = (row.pop(name) for name in ("currency", "charged", "rate"))
     if rate is not None:
         row |= {"currency": currency, "charged": plain(charged), "rate": plain(rate, 0)}

@@ -17,8 +17,9 @@ from fenrun.base.when import OPEN_END, AsOf, Period, add_months, period_of
 from fenrun.book.as_of import Sources, sources_of
 from fenrun.book.checks import problems_of
 from fenrun.book.in_words import KnownBook
+from fenrun.charges.merged import merge_months
 from fenrun.credit.crediting import bases_of, costs_of
-from fenrun.credit.stored_charges import Source
+from fenrun.credit.stored_charges import Source, billed_in
 from fenrun.earn.calendar import charged
 from fenrun.engine.choose import new_engine
 from fenrun.engine.duckdb import DuckDB
@@ -142,12 +143,27 @@ class Facts:
         as_of = AsOf(period.last_day, known)
         sources = {short(item.id): item.source for item in self.charges}
         source = Source(self.charges, self.only)
+        if self.kept:
+            months = charged(self.plans, period)
+            merge_months(verified(billed_in(self.charges, months)), self._holders)
         facts = (engine, source, self.agreed_book, self.agreed_plans, period, as_of)
         more = (inspect, by_customer, self.figures(period), self.rounding)
         run = settle(*facts, progress, sources, make, self.kept, *more)
         problems = in_order([*run.problems, *self._problems_of_terms()])
         terms = partial(sources_read, self.plans, self.terms)
         return replace(run, problems=tuple(problems), terms=terms, cuts=self.cuts)
+
+    def _holders(self) -> dict[tuple[str, str], str]:
+        """Return to whom the customers of accounts are credited, as far as links say it plainly."""
+        links = [tables["links"] for *_, tables in self.book if "links" in tables]
+        columns = ("of_kind", "issuer", "subject", "party")
+        rows = [row for one in links for row in zip(*(one[n].to_pylist() for n in columns))]
+        held = {subject: party for kind, _, subject, party in rows if kind == "customer"}
+        return {
+            (issuer, subject): held.get(party, "")
+            for kind, issuer, subject, party in rows
+            if kind == "account"
+        }
 
     def figures(self, period: Period) -> Sources:
         """Return the figures that the plans count, as far as a period needs them."""

@@ -11,7 +11,7 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Place, refused
 from fenrun.plan.rows import settled_together
 from fenrun.settle.detail import detail_of
-from fenrun.settle.explain import asked_of_charges, listed_charge
+from fenrun.settle.explain import asked_of_charges, listed_charge, listing
 from fenrun.statement.rows import clauses_of, title_of
 from fenrun.statement.run import Run
 
@@ -29,14 +29,17 @@ SELECT t.import_id, t.row_no, DATE '1970-01-01' + CAST(t.own_day AS INTEGER) AS 
        s.InvoiceIssuerName AS issuer, s.BillingAccountId AS account, s.{order} AS order_id,
        s.{service} AS service, {amount} AS amount, c.share, {amount} * c.share AS credited,
        c.customer, c.clause, c.via, c.customer_link, c.link AS link_id, c.measured, c.excluded_by,
-       {charged} AS charged, s.BillingCurrency AS currency, {rate} AS rate
-{of_credits}
-ORDER BY abs({amount}) DESC, t.import_id, t.row_no, c.clause, c.link
+       {charged} AS charged, s.BillingCurrency AS currency, {rate} AS rate{of_days}
+{of_credits}"""
+_PAGE = """
+SELECT *
+FROM {charges}
+ORDER BY abs(amount) DESC, import_id, row_no, clause, link_id
 LIMIT ? OFFSET ?"""
 _SUMS = """
-SELECT CASE WHEN c.measured = 0 THEN '{outside}' ELSE coalesce(c.excluded_by, '') END AS rule,
-       count(*) AS charges, sum({amount} * c.share) AS credited
-{of_credits}
+SELECT CASE WHEN measured = 0 THEN '{outside}' ELSE coalesce(excluded_by, '') END AS rule,
+       count(*) AS charges, sum(credited) AS credited
+FROM {charges}
 GROUP BY 1
 ORDER BY 1"""
 
@@ -63,11 +66,9 @@ def line_charges(
         if sought:
             filled["of_credits"] += _SOUGHT.format(**filled)
             values.append(sought.casefold())
-        sums_sql = _SUMS.format(outside=OUTSIDE, **filled).replace("s.NULL", "NULL")
-        sums = run.engine.rows(sums_sql, values)
-        rows = run.engine.rows(
-            _ROWS.format(**filled).replace("s.NULL", "NULL"), [*values, most, start]
-        )
+        charges = listing(_ROWS, filled)
+        sums = run.engine.rows(_SUMS.format(outside=OUTSIDE, charges=charges), values)
+        rows = run.engine.rows(_PAGE.format(charges=charges), [*values, most, start])
     clauses = clauses_of(run)
 
     def title(rule: str) -> dict[str, str] | None:

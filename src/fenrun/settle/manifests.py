@@ -8,6 +8,7 @@ of another run, and is not read by itself.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -19,7 +20,9 @@ from fenrun.base.problem import Place, Problem
 _LISTS = ("dataFiles", "reportKeys", "blobs", "files")
 _NAMES = ("blobName", "name", "path", "key", "url")
 _BYTES = ("byteCount", "bytes", "size", "contentLength")
+_ROWS = ("dataRowCount", "rowCount", "recordCount", "rows", "numRows")
 _RUNS = ("executionId", "assemblyId", "runId", "eTag")
+_DATE = re.compile(r"20\d\d-?[01]\d(?:-?[0-3]\d)?")
 _LARGEST = 16 << 20
 """Bytes of a manifest."""
 _MOST_NAMED = 20
@@ -30,6 +33,8 @@ class _Part(NamedTuple):
 
     path: str
     bytes: int | None
+    """None where it is not said."""
+    rows: int | None = None
     """None where it is not said."""
 
     @property
@@ -42,6 +47,8 @@ class _Manifest(NamedTuple):
     path: Path
     run: str
     parts: Sequence[_Part]
+    rows: int | None
+    """The rows of all parts together; None where that is not said."""
 
 
 @dataclass
@@ -55,11 +62,15 @@ class RunFiles:
     problems: list[Problem] = field(default_factory=list)
 
 
-def parts_of(folder: Path, files: Sequence[Path]) -> RunFiles:
-    """Return the files of a folder as its manifests have them; nothing of a file by itself."""
+def parts_of(folder: Path, files: Sequence[Path], is_bucket: bool = False) -> RunFiles:
+    """Return the files of a folder as its manifests have them; nothing of a file by itself.
+
+    They lie where the manifests say, below it, if it `is_bucket`; else its folders may have other
+    names than those of the export.
+    """
     found = RunFiles()
     manifests = [*_manifests(folder)] if folder.is_dir() else []
-    file_of = _assigned(manifests, files)
+    file_of = _assigned(manifests, files, folder, is_bucket)
     for manifest in _latest(manifests, file_of):
         _add(found, folder, manifest, file_of)
     named = set(file_of.values())
@@ -78,8 +89,11 @@ def _add(found: RunFiles, folder: Path, manifest: _Manifest, file_of: Mapping[_P
     missing = [part.name for part in manifest.parts if part not in whole]
     for part, file in there.items():
         if part in whole:
-            said = {"run": manifest.run, "part": part.name}
-            found.of[file] = said | ({"missing": missing} if missing else {})
+            said: dict[str, Any] = {"run": manifest.run, "part": part.name}
+            said |= {"missing": missing} if missing else {}
+            said |= {"rows": part.rows} if part.rows is not None else {}
+            said |= {"rows_of_run": manifest.rows} if manifest.rows is not None else {}
+            found.of[file] = said
         else:
             values: dict[str, Any] = {"bytes": file.stat().st_size, "expected": part.bytes}
             found.problems.append(_problem("part-not-whole", folder, file, manifest, values))
@@ -90,7 +104,9 @@ def _add(found: RunFiles, folder: Path, manifest: _Manifest, file_of: Mapping[_P
         found.problems.append(problem)
 
 
-def _assigned(manifests: Iterable[_Manifest], files: Iterable[Path]) -> dict[_Part, Path]:
+def _assigned(
+    manifests: Iterable[_Manifest], files: Iterable[Path], folder: Path, is_bucket: bool
+) -> dict[_Part, Path]:
     """Return the file of each part: of its name, and each of that part whose folders fit best."""
     by_name: dict[str, list[Path]] = {}
     for file in files:
@@ -100,6 +116,7 @@ def _assigned(manifests: Iterable[_Manifest], files: Iterable[Path]) -> dict[_Pa
         for manifest in manifests
         for part in manifest.parts
         for file in by_name.get(part.name, [])
+        if _may_be(part, manifest, file, folder, is_bucket)
     ]
     found: dict[_Part, Path] = {}
     taken = set[Path]()
@@ -108,6 +125,28 @@ def _assigned(manifests: Iterable[_Manifest], files: Iterable[Path]) -> dict[_Pa
             found[part] = file
             taken.add(file)
     return found
+
+
+def _may_be(part: _Part, manifest: _Manifest, file: Path, folder: Path, is_bucket: bool) -> bool:
+    """Return whether a file of a part's name can be that part.
+
+    In a bucket its folders are those of the part. Else they may be called otherwise, but have no
+    other month or day than the part or its manifest.
+    """
+    here = file.relative_to(folder).parts[:-1]
+    path = part.path.removeprefix(f"{folder.as_posix()}/")
+    folders = PurePosixPath(path.partition("://")[2] or path).parts[:-1]
+    if is_bucket:
+        return _common(reversed(here), reversed(folders)) >= min(len(here), len(folders))
+    dates = _dates(here)
+    said = _dates((*folders, *manifest.path.relative_to(folder).parts[:-1]))
+    both = [one.startswith(other) or other.startswith(one) for one in dates for other in said]
+    return not both or any(both)
+
+
+def _dates(folders: Iterable[str]) -> set[str]:
+    """Return the months and days that folders are named by, as digits."""
+    return {found.replace("-", "") for name in folders for found in _DATE.findall(name)}
 
 
 def _fit(part: _Part, manifest: _Manifest, file: Path) -> tuple[int, int]:
@@ -141,7 +180,8 @@ def _manifests(folder: Path) -> Iterator[_Manifest]:
             parts = tuple(dict.fromkeys(_named_in(said, path.parent)))
             if parts:
                 own = digest("manifest", str(path.relative_to(folder)), [p.name for p in parts])
-                yield _Manifest(path, _run(said) or short(own), parts)
+                rows = next(_counts(said, _ROWS), None)
+                yield _Manifest(path, _run(said) or short(own), parts, rows)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -157,21 +197,27 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _named_in(said: Mapping[str, Any], folder: Path) -> Iterator[_Part]:
     """Yield the parts that a manifest names; a name without folders is one in its own."""
-    for path, size in _named(said):
-        yield _Part(path if "/" in path else (folder / path).as_posix(), size)
+    for part in _named(said):
+        path = part.path
+        yield part if "/" in path else part._replace(path=(folder / path).as_posix())
 
 
-def _named(said: Mapping[str, Any]) -> Iterator[tuple[str, int | None]]:
+def _named(said: Mapping[str, Any]) -> Iterator[_Part]:
     for key in _LISTS:
         listed = said.get(key)
         for item in listed if isinstance(listed, list) else []:
             if isinstance(item, str) and item.strip():
-                yield item.strip(), None
+                yield _Part(item.strip(), None)
             elif isinstance(item, dict):
                 path = next((item[n] for n in _NAMES if isinstance(item.get(n), str)), "")
-                size = next((item[n] for n in _BYTES if isinstance(item.get(n), int)), None)
+                size, rows = (next(_counts(item, names), None) for names in (_BYTES, _ROWS))
                 if path.strip():
-                    yield path.strip(), size
+                    yield _Part(path.strip(), size, rows)
+
+
+def _counts(said: Mapping[str, Any], names: Iterable[str]) -> Iterator[int]:
+    """Yield the numbers that stand below some names."""
+    return (said[name] for name in names if type(said.get(name)) is int)
 
 
 def _run(said: Mapping[str, Any]) -> str:

@@ -83,7 +83,7 @@ def of_fewer(like: Settling, stored: StoredCharges, fewer: StoredCharges) -> Sig
     """
     if _counts_open(like.plans):
         return None
-    touched = stored.accounts_left_out(fewer.source.only)
+    touched = fewer.accounts_left_out()
     if len(touched) * _MOST_TOUCHED > stored.count_accounts():
         return None
     before, after = stored.of(touched), fewer.of(touched)

@@ -103,7 +103,7 @@ def fetch_new(store: Store, url: str, into: Path, is_all: bool = False) -> Fetch
             copy(path)
             if not is_manifest:
                 found.append(Object(address, mark, path))
-    parts = parts_of(into, [one.path for one in found])
+    parts = parts_of(into, [one.path for one in found], is_bucket=True)
     if known:  # parts that came before are not fetched again
         parts.problems = [one for one in parts.problems if one.code != "parts-all-missing"]
     return Fetched([one for one in found if one.path not in parts.dropped], known, parts)

@@ -187,7 +187,7 @@ def settle_in_memory(
     total = sum((abs(cost) for cost in costs if cost is not None), Decimal(0))
 
     def settle_by(runner: Runner, measured: int | None) -> Settlement:
-        scale = cost_scale(charges, bases)
+        scale = cost_scale(charges, plans)
         settling = Settling(runner, plans, period, book, scale, measured=measured)
         settling.refuse_large([total])
         problems = settling.load_book()
@@ -228,9 +228,9 @@ def spend_in_memory(
     sources: Sources, charges: Sequence[Charge], plan: Plan, months: Period
 ) -> dict[str, Decimal]:
     """Return the same of charges in memory."""
-    bases, book = bases_of([plan]), book_of(sources)
+    book = book_of(sources)
     some = list(billed_between(charges, months.span.start, months.span.end))
-    scale = cost_scale(some, bases)
+    scale = cost_scale(some, [plan])
 
     def ask(runner: Runner) -> dict[str, Decimal]:
         settling = Settling(runner, [plan], months, book, scale)

@@ -23,6 +23,8 @@ from typing import Any
 
 import yaml
 
+from fenrun.base.bounds import read_text
+from fenrun.base.nodes import plain, why_no_yaml
 from fenrun.base.problem import Place, refused
 from fenrun.base.words import Message
 from fenrun.charges.delivered import Delivery
@@ -68,9 +70,9 @@ def read_sources(workspace: Path) -> tuple[Source, ...]:
     if not path.exists():
         return ()
     try:
-        said = yaml.safe_load(path.read_text("utf-8")) or {}
+        said = plain(read_text(path)) or {}
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise _unreadable("sources-no-yaml", detail=str(error).split("\n")[0]) from error
+        raise _unreadable("sources-no-yaml", detail=why_no_yaml(error)) from error
     listed = said.get("sources") if isinstance(said, dict) and set(said) == {"sources"} else None
     if not isinstance(listed, list):
         raise _unreadable("sources-no-list")

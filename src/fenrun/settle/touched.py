@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +25,10 @@ Account = tuple[str, str]
 """Issuer and name."""
 _LABEL = ("party", "label", "valid_from")
 _OWNED = ("issuer", "subject", "party")
+
+
+_key_of = lru_cache(maxsize=1 << 16)(key_of)
+"""The key of an order, or the like: the same are asked for again and again."""
 
 
 @dataclass
@@ -53,7 +58,7 @@ def touched_accounts(charges: StoredCharges, book: Book, new: Sources) -> set[Ac
     found = _new_subjects(book, new)
     below = with_those_below(book, found.parties)
     of_customers = pa.array(("customer", "order", "resource"))
-    held = book.links.filter(pc.is_in(book.links["party"], texts(below)))
+    held = book.held_by(below)
     held = held.filter(pc.is_in(held["of_kind"], of_customers))
     for link in _rows(held, "of_kind", "issuer", "subject"):
         found.add_link(*link)
@@ -80,23 +85,19 @@ def _new_subjects(book: Book, new: Sources) -> _Subjects:
 
 def with_those_below(book: Book, payees: Set[str] | Sequence[str]) -> set[str]:
     """Return the payees, and all of whom they ever held a role, step by step."""
-    held: dict[str, set[str]] = {}
-    of_parties = links_of_kind(book.links, "party")
-    for subject, party in _rows(of_parties, "subject", "party"):
-        held.setdefault(party, set()).add(subject)
     found, new = set(payees), set(payees)
     while new:
-        new = {subject for party in new for subject in held.get(party, ())} - found
+        held = links_of_kind(book.held_by(new), "party")
+        new = set(held["subject"].to_pylist()) - found
         found |= new
     return found
 
 
 def with_those_above(book: Book, parties: Set[str]) -> set[str]:
     """Return the parties, and all who ever held a role of them, step by step."""
-    of_parties = links_of_kind(book.links, "party")
     found, rising = set(parties), set(parties)
     while rising:
-        above = of_parties.filter(pc.is_in(of_parties["subject"], texts(rising)))
+        above = links_of_kind(book.links_of(rising), "party")
         rising = _parties(above) - found
         found |= rising
     return found
@@ -108,13 +109,14 @@ def near_accounts(charges: StoredCharges, book: Book, parties: Set[str]) -> set[
     Those of their customers, with all other accounts of whoever owns one of them, and those with
     charges of a named order, resource or sub-account.
     """
-    held = book.links.filter(pc.is_in(book.links["party"], texts(parties)))
+    held = book.held_by(parties)
     links = list(_rows(held, "of_kind", "issuer", "subject"))
     accounts = owned(charges, book, {subject for kind, _, subject in links if kind == "customer"})
     accounts |= charges.accounts_with(link for link in links if link[0] in ("order", "resource"))
+    of_accounts = book.links_of(account for _, account in accounts)
     owners = {
         party
-        for issuer, subject, party in _rows(links_of_kind(book.links, "account"), *_OWNED)
+        for issuer, subject, party in _rows(links_of_kind(of_accounts, "account"), *_OWNED)
         if (issuer, subject) in accounts
     }
     owners |= _owners_of_sub_accounts(charges, book, accounts)
@@ -131,7 +133,7 @@ def _owners_of_sub_accounts(charges: StoredCharges, book: Book, accounts: Set[Ac
 
 def owned(charges: StoredCharges, book: Book, customers: Set[str]) -> set[Account]:
     """Return the accounts of some customers, and those in which they have a sub-account."""
-    held = book.links.filter(pc.is_in(book.links["party"], texts(customers)))
+    held = book.held_by(customers)
     accounts = set(_rows(links_of_kind(held, "account"), "issuer", "subject"))
     inside = _rows(links_of_kind(held, "sub-account"), "of_kind", "issuer", "subject")
     return accounts | charges.accounts_with(inside)
@@ -147,20 +149,21 @@ def part_of_book(charges: StoredCharges, book: Book, accounts: Set[Account]) -> 
     All links of each subject, and of whoever stands above its holders, with their labels and
     figures.
     """
-    some, links = charges.of(accounts), book.links
+    some = charges if charges.accounts == accounts else charges.of(accounts)
+    links = book.links
     names = pa.array(sorted(f"{issuer}{AT}{account}" for issuer, account in accounts), pa.string())
-    subject = pc.binary_join_element_wise(links["issuer"], links["subject"], AT)
-    found = [links_of_kind(links, "account", pc.is_in(subject, names))]
+    mine = book.links_of(account for _, account in accounts)
+    subject = pc.binary_join_element_wise(mine["issuer"], mine["subject"], AT)
+    found = [links_of_kind(mine, "account", pc.is_in(subject, names))]
     for kind in NAMED:
         there = links_of_kind(links, kind)
         keys = some.keys_of(kind) if there.num_rows else set()
-        is_there = [key_of(*row) in keys for row in _rows(there, "issuer", "subject")]
+        is_there = [_key_of(*row) in keys for row in _rows(there, "issuer", "subject")]
         found.append(there.filter(pa.array(is_there, pa.bool_())))
     customers = _parties(found[0], found[NAMED.index("sub-account") + 1])
-    found.append(links_of_kind(links, "customer", pc.is_in(links["subject"], texts(customers))))
+    found.append(links_of_kind(book.links_of(customers), "customer"))
     holders = with_those_above(book, _parties(*found[1:]))
-    of_parties = links_of_kind(links, "party")
-    found.append(of_parties.filter(pc.is_in(of_parties["subject"], texts(holders))))
+    found.append(links_of_kind(book.links_of(holders), "party"))
     parties = texts(customers | holders)
     labels, figures = (
         table.filter(pc.is_in(table["party"], parties)) for table in (book.labels, book.figures)

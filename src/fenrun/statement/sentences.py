@@ -120,7 +120,8 @@ def _qualifying_words(explained: Json, lang: str) -> list[str]:
         )
         for one in explained.get("converted", ())
     ]
-    sentences = [credited, *converted, *_paid_words(explained, lang), *excluded]
+    divided = [say("says-divided", lang)] if explained.get("divided") else []
+    sentences = [credited, *divided, *converted, *_paid_words(explained, lang), *excluded]
     baselines = explained["baselines"]
     below = sum((Decimal(b["credited"]) - Decimal(b["counted"]) for b in baselines), Decimal(0))
     if below:
@@ -149,6 +150,13 @@ def _paid_words(explained: Json, lang: str) -> list[str]:
         )
         for one in explained.get("paid", ())
     ]
+
+
+def day_text(charge: Json) -> str:
+    """Return the day of a charge; of one that is divided also how many of its days are credited."""
+    if "days" not in charge:
+        return str(charge["day"])
+    return f"{charge['day']} ({charge['days']}/{charge['of_days']})"
 
 
 def charged_text(charge: Json) -> str:

@@ -28,7 +28,7 @@ def digests(folder: Path) -> dict[str, str]:
 
     It is empty for a file that cannot be read.
     """
-    return {path.relative_to(folder).as_posix(): _digest(path) for path in _files(folder)}
+    return {name: _digest(Path(path)) for name, path in _files(folder)}
 
 
 def digests_as_seen(workspace: Path, folders: Sequence[Path]) -> list[dict[str, str]]:
@@ -37,15 +37,15 @@ def digests_as_seen(workspace: Path, folders: Sequence[Path]) -> list[dict[str, 
         _read[workspace] = _kept(workspace)
     seen, new, found = _read[workspace], {}, []
     for folder in folders:
-        named = {}
-        for path in _files(folder):
-            name, state = path.relative_to(workspace).as_posix(), _state(path)
+        named, at = {}, folder.relative_to(workspace).as_posix()
+        for in_folder, path in _files(folder):
+            name, state = f"{at}/{in_folder}", _state(path)
             known = seen.get(name)
             if not (state and isinstance(known, list) and known[:-1] == state):
-                known = [*(state or ()), _digest(path)]
+                known = [*(state or ()), _digest(Path(path))]
                 if state and _is_settled(path, state):
                     new[name] = known
-            named[path.relative_to(folder).as_posix()] = str(known[-1])
+            named[in_folder] = str(known[-1])
         found.append(named)
     if new:
         seen.update(new)
@@ -53,8 +53,14 @@ def digests_as_seen(workspace: Path, folders: Sequence[Path]) -> list[dict[str, 
     return found
 
 
-def _files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*")) if path.is_file()]
+def _files(folder: Path) -> list[tuple[str, str]]:
+    """Return the files in a folder: the name of each there, and its path."""
+    found = []
+    for at, _, names in os.walk(folder):
+        inside = Path(at).relative_to(folder).as_posix()
+        before = "" if inside == "." else f"{inside}/"
+        found += [(f"{before}{name}", os.path.join(at, name)) for name in names]
+    return sorted(one for one in found if os.path.isfile(one[1]))
 
 
 def _digest(path: Path) -> str:
@@ -64,16 +70,16 @@ def _digest(path: Path) -> str:
         return ""
 
 
-def _state(path: Path) -> list[int] | None:
+def _state(path: str) -> list[int] | None:
     """Return by what a change of a file is noticed; None where it is gone."""
     try:
-        found = path.stat()
+        found = os.stat(path)
     except OSError:
         return None
     return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 
-def _is_settled(path: Path, state: list[int]) -> bool:
+def _is_settled(path: str, state: list[int]) -> bool:
     """Return whether a file is still as it was before it was read, and would show a change."""
     return _state(path) == state and max(state[-2:]) < time.time_ns() - _SETTLES
 

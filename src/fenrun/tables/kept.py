@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -54,4 +55,10 @@ def sources_of(imports: Iterable[Import]) -> Sources:
 
 
 def _tables_of(item: Import) -> dict[str, pa.Table]:
-    return {file.stem: read_parquet(file) for file in sorted(item.folder.glob("*.parquet"))}
+    return dict(_read_once(item.id, item.folder))
+
+
+@lru_cache(maxsize=64)
+def _read_once(content: str, folder: Path) -> Mapping[str, pa.Table]:
+    """Read tables, or take up what was read of the same content: nobody changes that."""
+    return {file.stem: read_parquet(file) for file in sorted(folder.glob("*.parquet"))}

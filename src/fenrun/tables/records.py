@@ -13,10 +13,10 @@ from typing import Any
 import yaml
 
 from fenrun.base.bounds import read_text, refuse_swollen, too_large
-from fenrun.base.nodes import compose
+from fenrun.base.nodes import compose, why_no_yaml
 from fenrun.base.problem import Place, Problem, refused
 from fenrun.base.table import read_parquet
-from fenrun.base.words import Message, reason
+from fenrun.base.words import Message
 from fenrun.charges.form import table_text
 from fenrun.tables.fields import Fields
 from fenrun.tables.from_xlsx import is_workbook, read_sheets, twice_in
@@ -125,14 +125,8 @@ def _yaml_records(path: Path, columns: Columns) -> Records:
     try:
         node = compose(read_text(path))
     except yaml.YAMLError as error:
-        raise refused("file-unreadable", Place(path.name), detail=_yaml_reason(error)) from error
+        raise refused("file-unreadable", Place(path.name), detail=why_no_yaml(error)) from error
     return yaml_tables(node, path.name, columns)
-
-
-def _yaml_reason(error: yaml.YAMLError) -> Message | str:
-    """Return why a text is no YAML, in one line."""
-    said = reason(error)
-    return said.replace("\n", " ") if isinstance(said, str) else said
 
 
 def yaml_tables(node: yaml.Node | None, source: str, columns: Columns) -> Records:

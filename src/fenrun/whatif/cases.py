@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cached_property, lru_cache, reduce
 from typing import Any
@@ -19,11 +19,12 @@ import pyarrow as pa
 from fenrun.base.money import natural_type, parse_amount, show
 from fenrun.base.problem import ERROR, Place, Problem, Refused, in_order, refused
 from fenrun.base.table import from_rows
-from fenrun.base.when import OPEN_END, Period, parse_day, parse_period, parse_periods
+from fenrun.base.when import LONG_AGO, OPEN_END, Period, parse_day, parse_period, parse_periods
 from fenrun.base.words import Message, Unreadable
 from fenrun.book import checks as book_checks
 from fenrun.book.as_of import sources_from
 from fenrun.book.read import Book, book_from
+from fenrun.book.rows import Link
 from fenrun.charges.rows import empty_schema, focus_columns
 from fenrun.earn import checks as earn_checks
 from fenrun.engine.codes import day_number, month_number
@@ -64,7 +65,7 @@ _SET = (
     *BASES.values(),
 )
 """The columns that are set here, so that a case may not."""
-_SHORT = ("customer", "account", "day", "month", "months", "currency", *BASES)
+_SHORT = ("customer", "account", "day", "days", "month", "months", "currency", *BASES)
 """The words of a case for those columns."""
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _MOST_ROWS = 100_000
@@ -192,6 +193,11 @@ class _Case:
         return facts_of_case(self.file, self.case, self.line)
 
     @cached_property
+    def book(self) -> Sources:
+        """The book as a source. Raises Refused where it cannot be read."""
+        return sources_from(self.facts[0], self.file.source, _KNOWN)
+
+    @cached_property
     def terms(self) -> Sources:
         """The terms. Raises Refused where they cannot be read."""
         return terms_of_case(self.file, self.case, self.line)
@@ -224,10 +230,9 @@ class _Case:
                 if problem.severity == ERROR:
                     place = Place(self.file.source, self.line, self.case.case)
                     found.setdefault(problem.words("what"), replace(problem, place=place, also=()))
-        sources = sources_from(self.facts[0], self.file.source, _KNOWN)
         plans = [self.file.plan]
         paid = (p for p in payment_problems(plans, self.events) if p.severity == ERROR)
-        for problem in [*uncounted(plans, terms_of(self.terms), sources), *paid]:
+        for problem in [*uncounted(plans, terms_of(self.terms), self.book), *paid]:
             found.setdefault(problem.words("what"), problem)
         return in_order(found.values())
 
@@ -265,8 +270,7 @@ class _Case:
         years = parse_period(f"{period.span.start.year}-01/{period.last_day.year}-12")
         key = (years.key, known)
         if key not in self.runs:
-            (book, charges), terms, events = self.facts, self.terms, self.events
-            sources = sources_from(book, self.file.source, _KNOWN)
+            (_, charges), terms, events, sources = self.facts, self.terms, self.events, self.book
             more = [*as_labels([self.file.plan], events)]
             with_labels = [*sources, *more]
 
@@ -347,8 +351,10 @@ def _spread(rows: list[dict[str, str]]) -> list[dict[str, str]]:
             found.append(row)
             continue
         count = min(int(m[2]) - int(m[1]) for m in ranges) + 1
+        numbered = {key for key, value in row.items() if _BRACES.search(str(value))}
         for number in range(min(count, _MOST_ROWS)):
-            found.append({key: _numbered(str(value), number) for key, value in row.items()})
+            own = {key: _numbered(str(row[key]), number) for key in numbered}
+            found.append({**row, **own})
     return found
 
 
@@ -375,8 +381,7 @@ def facts_of_case(file: PlanFile, case: CaseText, line: int) -> tuple[Book, list
         raise Refused(problems)
     for row_no, charge in enumerate(charges, _FIRST_ROW):
         charge |= {"import_id": ISSUER, "row_no": row_no}
-    accounts = [(line, row) for row in _accounts(charges, case.given.links)]
-    book.links += book_from({"links": accounts}, file.source)[0].links
+    book.links += _accounts(charges, case.given.links, line)
     return book, charges
 
 
@@ -407,18 +412,23 @@ def _sources(
 
 
 def _accounts(
-    charges: list[dict[str, Any]], links: list[dict[str, str]]
-) -> Iterator[dict[str, str]]:
+    charges: list[dict[str, Any]], links: list[dict[str, str]], line: int
+) -> Iterator[Link]:
     """Yield the links of customers to the accounts of their own ids, where the case has none."""
     linked = {row.get("subject") for row in _spread(links) if row.get("of") == "account"}
-    for customer in sorted({charge["BillingAccountId"] for charge in charges} - linked):
-        yield {
-            "of": "account",
-            "issuer": ISSUER,
-            "subject": customer,
-            "role": "customer",
-            "party": customer,
-        }
+    for customer in sorted({charge["BillingAccountId"] for charge in charges} - linked - {""}):
+        yield Link(
+            link_id=f"{ISSUER} account {customer}",
+            of_kind="account",
+            issuer=ISSUER,
+            subject=customer,
+            role="customer",
+            party=customer,
+            share=Decimal(1),
+            valid_from=LONG_AGO,
+            valid_to=OPEN_END,
+            row_no=line,
+        )
 
 
 def _charges(row: dict[str, str], file: PlanFile) -> Iterator[dict[str, Any]]:
@@ -427,7 +437,7 @@ def _charges(row: dict[str, str], file: PlanFile) -> Iterator[dict[str, Any]]:
     Costs that are left out are as the billed cost, or else as the first that is given.
     """
     costs = {column: parse_amount(row[word]) for word, column in BASES.items() if word in row}
-    days = _days(row)
+    days, lasts = _days(row), _days_long(row)
     extra = {column: value for column, value in row.items() if column not in _SHORT}
     for column in extra:
         if column in _SET or not (column in focus_columns() or column.startswith("x_")):
@@ -441,7 +451,7 @@ def _charges(row: dict[str, str], file: PlanFile) -> Iterator[dict[str, Any]]:
             "InvoiceIssuerName": ISSUER,
             "BillingAccountId": row.get("account", row["customer"]),
             "BillingCurrency": currency,
-            "ChargePeriodStart": _noon(day, file.text.timezone),
+            **_period_of_charge(day, lasts, file.text.timezone),
             "BillingPeriodStart": datetime.combine(month, time()),
             **{column: costs.get(column, default) for column in BASES.values()},
             **extra,
@@ -452,6 +462,23 @@ def _charges(row: dict[str, str], file: PlanFile) -> Iterator[dict[str, Any]]:
 def _noon(day: date, zone: str) -> datetime:
     """Return noon of the day in the plan's time zone, as UTC."""
     return datetime.combine(day, time(12), ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None)
+
+
+def _period_of_charge(day: date, days: int | None, zone: str) -> dict[str, datetime]:
+    """Return the moments between which a charge is: its start, and its end where days are given."""
+    start = _noon(day, zone)
+    return {"ChargePeriodStart": start} | (
+        {} if days is None else {"ChargePeriodEnd": start + timedelta(days=days)}
+    )
+
+
+def _days_long(row: dict[str, str]) -> int | None:
+    """Return for how many days a charge is, where it says so. Raises Unreadable."""
+    if "days" not in row:
+        return None
+    if not row["days"].isascii() or not row["days"].isdigit() or not 0 < int(row["days"]) < 10_000:
+        raise Unreadable("not-a-count", text=row["days"])
+    return int(row["days"])
 
 
 def _days(row: dict[str, str]) -> Sequence[tuple[date, date]]:
@@ -495,4 +522,5 @@ def charge_table(charges: list[dict[str, Any]]) -> pa.Table:
 def _type_of(column: str, values: list[Any]) -> pa.DataType:
     if column in BASES.values():
         return natural_type(values, 2, narrow=True)
-    return pa.timestamp("us") if column in _TIMES else pa.string()
+    is_time = column in (*_TIMES, "ChargePeriodEnd")
+    return pa.timestamp("us") if is_time else pa.string()

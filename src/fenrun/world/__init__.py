@@ -11,4 +11,5 @@ What must be true: the same seed and size give the same bytes, on every machine.
 - `make`: all of it in a folder.
 - `market`, `honest`, `look_alikes`, `schemes`: a market for the checks of integrity: who is in it,
   what honest people do, what of that looks like a scheme, and what cheats do.
+- `stories`: ten stories of honest people that look like a scheme, after all else.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -10,8 +11,9 @@ from itertools import groupby, pairwise
 from fenrun.base.money import show, show_rate
 from fenrun.base.problem import Place, Problem
 from fenrun.base.when import period_of
+from fenrun.plan.conditions import reads
 from fenrun.plan.rows import Band, Component, Plan
-from fenrun.plan.vocabulary import RATIO_READINGS, SLICED_BY, TIERS
+from fenrun.plan.vocabulary import EACH_DAY, RATIO_READINGS, SLICED_BY, TIERS
 
 
 def find(plan: Plan, source: str) -> list[Problem]:
@@ -21,7 +23,22 @@ def find(plan: Plan, source: str) -> list[Problem]:
         *_readings(plan, source),
         *_versions(plan, source),
         *_cost_bases(plan, source),
+        *_terms_of_days(plan, source),
     ]
+
+
+def _terms_of_days(plan: Plan, source: str) -> Iterator[Problem]:
+    """Yield what asks for terms of charges that are divided over days.
+
+    What an approval covers is used up by whole charges, one after the other.
+    """
+    divided = [name for _, name in json.loads(plan.terms[0].as_of) if name in EACH_DAY]
+    lines = {rule.rule_id: rule.line for rule in plan.rules}
+    for condition in plan.conditions if divided else ():
+        if any(what in ("term", "agreement") for what, _ in reads(json.loads(condition.tree))):
+            rule = condition.rule_id
+            said = {"id": rule, "day": divided[0]}
+            yield Problem("terms-of-days", Place(source, lines[rule], rule), said)
 
 
 def _versions(plan: Plan, source: str) -> Iterator[Problem]:

@@ -115,14 +115,19 @@ def _gravity(problem: Problem) -> int:
 def _may_leave_out(found: Delivery) -> bool:
     """Return whether a delivery can have rows, parts or invoices that nobody waits for."""
     facts = found.item.facts
-    has_more = facts.get("quarantined") or facts.get("part_of", {}).get("missing")
-    return bool(has_more) or found.item.kind == "datasets"
+    part = facts.get("part_of", {})
+    differs = part.get("rows", facts.get("rows")) != facts.get("rows") or "rows_of_run" in part
+    return (
+        bool(facts.get("quarantined") or part.get("missing") or differs)
+        or found.item.kind == "datasets"
+    )
 
 
 def _is_within(problem: Problem) -> bool:
-    """Return whether a delivery bills something twice by itself: it can be meant beside itself."""
+    """Return whether a problem is of a delivery by itself: it can be meant beside itself."""
     one, other = problem.values.get("one_id"), problem.values.get("other_id")
-    return problem.code == "sums-within" or (problem.code == "billed-by-two" and one == other)
+    by_itself = problem.code in ("sums-within", "charges-far")
+    return by_itself or (problem.code == "billed-by-two" and one == other)
 
 
 def _beside(store: Any, found: Delivery) -> list[Delivery]:

@@ -12,6 +12,7 @@ import xlsxwriter
 
 from fenrun.base.words import say
 from fenrun.statement.formats.cells import guarded
+from fenrun.statement.sentences import day_text
 
 MOST_ROWS = 1_000_000
 """Rows that a sheet takes, less some for its head."""
@@ -73,7 +74,7 @@ def _rows(said: Mapping[str, Any], names: Mapping[str, str], lang: str) -> Itera
     for row in said["rows"]:
         texts = {
             "file": row["file"],
-            "day": row["day"],
+            "day": day_text(row),
             "issuer": row["issuer"],
             "account": row["account"],
             "order": row["order_id"],
