@@ -171,7 +171,7 @@ def beside(workspace: Path, env: dict[str, str], code: str) -> Any:
     with tempfile.TemporaryDirectory(prefix="fenrun-said-") as said:
         out, err = Path(said) / "out", Path(said) / "err"
         process = start(_run_ready, workspace, code, out=out, err=err, env=env, cwd=Path(said))
-        process.join(120)
+        process.join(400)  # where many tests run a story waits for its turns
         assert process.exitcode == 0, err.read_text("utf-8")
         return json.loads(out.read_text("utf-8"))
 

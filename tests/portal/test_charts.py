@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +43,14 @@ def test_a_waterfall_hangs_each_change_where_the_one_before_ended() -> None:
     assert rise.y + rise.height == start.y and fall.y == rise.y
     assert fall.y + fall.height == end.y and [b.kind for b in (rise, fall)] == ["rise", "fall"]
     assert not charts.trend([]).bars and charts.trend([]).ticks
+
+
+def test_the_labels_of_the_curve_of_concentration_are_not_cut() -> None:
+    """Left of the axis there is room for "80 %" in its size; a letter is some 0.6 of that wide."""
+    room = Path(charts.__file__).parents[1]
+    page = (room / "jinja2/period.html").read_text("utf-8")
+    style = (room / "static/portal/portal.css").read_text("utf-8")
+    size = re.search(r"text.axis { font-size: (\d+)px", style)
+    left = re.search(r'viewBox="-(\d+) .*?<text x="-(\d+)" y="210"', page, re.S)
+    assert size and left
+    assert int(left[1]) - int(left[2]) >= len("80 %") * 0.6 * int(size[1])

@@ -98,6 +98,13 @@ clock["now"] += timedelta(hours=1)
 settle("2024-10")
 said["late"] = [page("/statements/2024-10/P1/"), api("/statements/2024-10/P1")]
 
+# What was asked before changes no later answer: neither what it pays, nor what sells most.
+asked = [("100", ""), ("300", "CDN"), ("100", "")]
+said["estimates"] = [
+    api("/statements/2024-10/P1/estimate?" + "&".join((f"amount={amount}", f"service={service}")))
+    for amount, service in asked
+]
+
 # The same by programs: payments, many at once, a bundle that is verified.
 (row,) = api("/payments")["rows"]
 said["payments"] = [row["amount"], row["state"]]
@@ -372,7 +379,7 @@ def test_a_close_is_dated_when_it_was_done(said: dict[str, Any]) -> None:
     """At 14:00, as known at 11:00."""
     at, page = said["closed at"]
     assert at == "2024-12-07T14:00:00Z"
-    assert "2024-12-07T14:00:00Z second period closed 2024-09 2024-12-07T11:00:00Z" in page
+    assert "2024-12-07 14:00:00 second period closed 2024-09 2024-12-07 Seen anew." in page
 
 
 def test_differences_of_closed_months_are_listed_once_with_their_sum(said: dict[str, Any]) -> None:
@@ -419,6 +426,13 @@ def test_a_closed_statement_has_a_document_with_the_tax_that_is_stated(
     assert said["taxed"] == [["0.06", "52.83", "3.17", "56.00"], ["None", "", "", "56.00"]]
     labels, name = said["named"]
     assert name == "Beichen Cloud Ltd" and labels["P1"] == {"tax-number": "T-77"}
+
+
+def test_an_estimate_does_not_remember_the_one_before(said: dict[str, Any]) -> None:
+    """100 more at 5 %, of what sells most; what was invented in between is nobody's service."""
+    first, other, again = said["estimates"]
+    assert first == again and first["more"] == "5.00" and "CDN" not in first["services"]
+    assert other.get("more") in (None, "15.00")
 
 
 def test_programs_say_what_was_paid_enter_many_and_verify_bundles(said: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from fenrun.statement.rows import clauses_of, title_of
 from fenrun.statement.run import Run
 
 _SOUGHT = """
-  AND contains(lower(concat_ws(' ', c.customer, s.{service}, s.BillingAccountId, s.{order})), ?)"""
+WHERE contains(lower(concat_ws(' ', customer, service, account, order_id)), ?)"""
 OUTSIDE = "outside"
 """Stands for a charge that the component does not measure at all."""
 _LINE = """
@@ -63,10 +63,10 @@ def line_charges(
     group = next(group for group in plans if line["plan_id"] in {plan.id for plan in group})
     with detail_of(run, [line["payee"]], group) as detail:
         filled, values = asked_of_charges(run, detail, line, counting=True)
-        if sought:
-            filled["of_credits"] += _SOUGHT.format(**filled)
-            values.append(sought.casefold())
         charges = listing(_ROWS, filled)
+        if sought:
+            charges += _SOUGHT
+            values.append(sought.casefold())
         sums = run.engine.rows(_SUMS.format(outside=OUTSIDE, charges=charges), values)
         rows = run.engine.rows(_PAGE.format(charges=charges), [*values, most, start])
     clauses = clauses_of(run)
