@@ -66,3 +66,5 @@ def test_an_overlap_is_decided_either_way(tmp_path: Path, monkeypatch: pytest.Mo
         words = shlex.split(commands[place].replace("WORKSPACE", workspace))[1:]
         done = _run(*words)
         assert done.exception is None and done.stdout, done.output
+        settled = [problem["code"] for problem in json.loads(done.stdout)["settles"]]
+        assert settled == ["charges-twice"]

@@ -70,13 +70,19 @@ def command(
     if rows:
         return _write_rows(workspace, delivery, moment, rows)
     decision = Decision(replaces, adds, leave_out, void)
+    before = undecided(workspace, moment)
     done = decide(workspace, delivery, decision, moment)
     problems = undecided(workspace, moment)
+    settled = [problem for problem in before if problem not in problems]
     if json_:
-        print_json({"id": done.id, "new": done.new, **done.facts, **problems_as_json(problems)})
+        said = {"id": done.id, "new": done.new, **done.facts}
+        settles = [problem.as_json(language()) for problem in settled]
+        print_json({**said, "settles": settles, **problems_as_json(problems)})
         return exit_code(problems)
     key = "resolved" if done.new else "already"
     click.echo(say(key, language(), source=done.source, id=short(done.facts["of"])))
+    for problem in settled:
+        click.echo(say("resolved-settles", language(), what=problem.words("what", language())))
     print_problems(problems)
     exit_code(problems)
 
