@@ -214,6 +214,8 @@ def _changed(plan: Plan, table: str, column: str) -> Plan:
     value = getattr(first, column)
     if column.endswith("_rule"):
         value = next(rule.rule_id for rule in plan.rules if rule.rule_id != value)
+    elif column == "as_of":
+        value = '[[null, "BillingPeriodStart"]]'
     else:
         value = _other(value)
     changed = replace(first, **{column: value})

@@ -61,7 +61,7 @@ COMMANDS = {
     "audit": "Show and verify the log of all events.",
     "backup": "Write a workspace to a file, as it is at one moment.",
     "restore": "Make a workspace from a backup.",
-    "cache": "Show or clear the sums of months that WORKSPACE keeps to settle quickly.",
+    "cache": "Show or clear what WORKSPACE keeps to settle quickly: sums of months, merged files.",
     "bench": "Measure fenrun on known jobs.",
 }
 
