@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from unittest import mock
@@ -19,11 +20,16 @@ from fenrun.charges import merged
 from fenrun.charges.merged import ids_of, merge_months, with_merged
 from fenrun.charges.stored import load_charges
 from fenrun.cli.cache_ import command
+from fenrun.closing.close import close
 from fenrun.credit import stored_charges
 from fenrun.engine.duckdb import DuckDB
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import facts_as_of
 from fenrun.settle.imports import import_file
+from fenrun.settle.kept_months import KeptMonths
+from fenrun.settle.runs import settle_workspace
+from fenrun.settle.standing import earned_by_payee
+from fenrun.store.digests import digests
 from fenrun.store.facts import Import, Store
 
 _FILES = 5
@@ -146,6 +152,26 @@ def test_settling_merges_and_clearing_changes_nothing(store: Store) -> None:
     assert "1 merged file," in cleared.output
     assert len(with_merged(store.imports("charges"))) == _FILES
     assert [explain(run, f"p/e/2024-01/P{n}") for n in (1, 2)] == wanted
+
+
+def test_a_close_reads_nothing_that_is_merged(store: Store) -> None:
+    """Whoever can write the cache can write its digests: what is sealed rests on the imports."""
+    facts = facts_as_of(store, _KNOWN + timedelta(days=_FILES))
+    wanted = earned_by_payee(facts.settle(_MONTH, _KNOWN))
+    (one,) = with_merged(store.imports("charges"))
+    path = one.folder / "charges.parquet"
+    charges = pq.read_table(path)
+    pq.write_table(charges.take([0] * len(charges)), path)
+    said = json.loads((one.folder / "merged.json").read_text("utf-8"))
+    said["files"] = {
+        name: now for name, now in digests(one.folder).items() if name in said["files"]
+    }
+    (one.folder / "merged.json").write_text(json.dumps(said), "utf-8")
+    merged._read.cache_clear()
+    anew = replace(facts, kept=KeptMonths(store.path / "cache" / "other"))
+    assert earned_by_payee(anew.settle(_MONTH, _KNOWN)) != wanted, "else nothing was written"
+    close(store, _MONTH, _KNOWN + timedelta(days=_FILES), first=True)
+    assert earned_by_payee(settle_workspace(store, _MONTH).run) == wanted
 
 
 def test_it_is_read_only_where_all_of_it_is_meant(store: Store, whole: Path) -> None:

@@ -81,6 +81,9 @@ class Source:
 
     imports: Sequence[Import]
     only: Mapping[str, str] = field(default_factory=dict)
+    merged: bool = False
+    """Whether what the cache has merged of them may be read in their place: nowhere where what is
+    read is sealed."""
 
     def load(self, engine: DuckDB, name: str) -> None:
         """Make the charges known to the engine under a name, as they came. Raises Refused."""
@@ -122,7 +125,8 @@ class StoredCharges:
         self.by_day = False
         """True if each day of all charges is a group, whether or not anything changes on it."""
         self.imports = verified(billed_in(source.imports, months))
-        found = map(StoredFiles, with_merged(self.imports, source.only))
+        read = with_merged(self.imports, source.only) if source.merged else self.imports
+        found = map(StoredFiles, read)
         self.files = [_File(number, self, one, source.only) for number, one in enumerate(found)]
         self.divides = divides(plans)
         """True if charges are divided over days."""

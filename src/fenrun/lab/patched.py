@@ -18,7 +18,6 @@ from fenrun.base.table import from_rows
 from fenrun.base.when import OPEN_END, Period
 from fenrun.book.as_of import Sources
 from fenrun.book.rows import TABLES
-from fenrun.credit.stored_charges import Source
 from fenrun.engine.choose import new_engine
 from fenrun.engine.codes import Codes
 from fenrun.lab.book_patch import BookPatch
@@ -107,8 +106,7 @@ class Lab:
         if len(said) != 1:
             values = {"plans": ", ".join(sorted(plan.id for plan in plans)) or "-"}
             raise Refused([Problem("scenario-spend", Place(self.period.key), values)])
-        source = Source(self.facts.charges, self.facts.only)
-        return spend(new_engine(), source, self.facts.agreed_book, plans[0], months)
+        return spend(new_engine(), self.facts.source, self.facts.agreed_book, plans[0], months)
 
     def spent(self, facts: Facts) -> tuple[Decimal, ...]:
         """Return what is charged to each customer in the period, largest first.
@@ -116,8 +114,7 @@ class Lab:
         In the cost and currency of the first of its plans.
         """
         plans = in_force(facts.agreed_plans, self.period)
-        source = Source(facts.charges, facts.only)
-        found = spend(new_engine(), source, facts.agreed_book, plans[0], self.period)
+        found = spend(new_engine(), facts.source, facts.agreed_book, plans[0], self.period)
         return tuple(sorted(found.values(), reverse=True))
 
     def settle(self, facts: Facts) -> Run:

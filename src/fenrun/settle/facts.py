@@ -109,6 +109,11 @@ class Facts:
     rounding: Rounding = ALL_DECIMALS
     """On how many decimals the whole was settled of which these are a part."""
 
+    @property
+    def source(self) -> Source:
+        """The charges as they are read: where months are kept, what is merged of them may be."""
+        return Source(self.charges, self.only, merged=self.kept is not None)
+
     @cached_property
     def agreed_plans(self) -> tuple[Plan, ...]:
         """The plans with what terms and events say in the place of what they ask of these."""
@@ -116,8 +121,7 @@ class Facts:
 
     def cuts(self, plan: Plan) -> Cuts:
         """Return where charges use up the amounts of approvals and coupons."""
-        source = Source(self.charges, self.only)
-        return stored_cuts(source, self.book, plan, terms_of(self.terms))
+        return stored_cuts(self.source, self.book, plan, terms_of(self.terms))
 
     @cached_property
     def agreed_book(self) -> Sources:
@@ -142,11 +146,10 @@ class Facts:
         engine = engine or new_engine()
         as_of = AsOf(period.last_day, known)
         sources = {short(item.id): item.source for item in self.charges}
-        source = Source(self.charges, self.only)
         if self.kept:
             months = charged(self.plans, period)
             merge_months(verified(billed_in(self.charges, months)), self._holders)
-        facts = (engine, source, self.agreed_book, self.agreed_plans, period, as_of)
+        facts = (engine, self.source, self.agreed_book, self.agreed_plans, period, as_of)
         more = (inspect, by_customer, self.figures(period), self.rounding)
         run = settle(*facts, progress, sources, make, self.kept, *more)
         problems = in_order([*run.problems, *self._problems_of_terms()])
@@ -169,8 +172,7 @@ class Facts:
         """Return the figures that the plans count, as far as a period needs them."""
 
         def of_charges(plan: Plan, months: Period) -> dict[str, Decimal]:
-            source = Source(self.charges, self.only)
-            return spend(new_engine(), source, self.agreed_book, plan, months)
+            return spend(new_engine(), self.source, self.agreed_book, plan, months)
 
         return figures_derived(self.agreed_plans, self.terms, self.events, period, of_charges)
 
@@ -192,8 +194,8 @@ class Facts:
 
         That is `earnings`, or `earned_sums`.
         """
-        source, as_of = Source(self.charges, self.only), AsOf(period.last_day, known)
-        facts = (new_engine(), source, self.agreed_book, self.agreed_plans, period, as_of)
+        as_of = AsOf(period.last_day, known)
+        facts = (new_engine(), self.source, self.agreed_book, self.agreed_plans, period, as_of)
         return earn(*facts, self.kept, result, self.figures(period))
 
 

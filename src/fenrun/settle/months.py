@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from fenrun.base.ids import digest
 from fenrun.book.as_codes import book_of
 from fenrun.book.as_of import Sources
 from fenrun.credit.crediting import STEPS, Crediting
-from fenrun.credit.stored_charges import GROUP_STEPS, Source, StoredCharges
+from fenrun.credit.stored_charges import GROUP_STEPS, StoredCharges
 from fenrun.engine.codes import Codes, month_of
 from fenrun.engine.dialect import AMOUNT as WIDE
 from fenrun.engine.dialect import NUMBER, TEXT
@@ -176,7 +177,10 @@ class Months:
             parts = (
                 [i for i in imports if (i.id in there) == is_there] for is_there in (True, False)
             )
-            known, late = (self.charges.part(Source(part), span) for part in parts)
+            source = self.charges.source
+            known, late = (
+                self.charges.part(replace(source, imports=part, only={}), span) for part in parts
+            )
             return of_charges(settling, known, late, settling.book, self.inherits)
         pairs = list(zip(self.book, self.sources))
         old = book_of([source for content, source in pairs if content in before[0].book])

@@ -7,10 +7,11 @@ credits these: as things were, and as they are now.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fenrun.book.as_codes import Book
 from fenrun.book.as_of import Sources
-from fenrun.credit.stored_charges import Source, StoredCharges
+from fenrun.credit.stored_charges import StoredCharges
 from fenrun.engine.runner import Bulk, Runner, SQLite
 from fenrun.plan.rows import Plan
 from fenrun.settle.kept_months import SUMS, Tables, typed
@@ -61,7 +62,8 @@ def of_charges(
     if inherits and len(touched) * _MOST_TOUCHED > before.count_accounts():
         return None
     imports = [*before.source.imports, *late.source.imports]
-    after = before.part(Source(imports), (before.start, before.end))
+    source = replace(before.source, imports=imports, only={})
+    after = before.part(source, (before.start, before.end))
     corrected = after.of(touched).accounts_that_inherit(book) if inherits else set()
     if len(corrected) * _MOST_TOUCHED > before.count_accounts():
         return None

@@ -277,7 +277,7 @@ def _kept_run(kept: Import, basis: _Basis) -> Run:
         basis.period,
         as_of,
         kept.problems,
-        Source(basis.charges),
+        Source(basis.charges, merged=True),
         basis.whole_book,
         sources,
         terms=lambda: sources_read(basis.plans, terms),

@@ -108,10 +108,8 @@ class Change:
             return facts.settle(self.period, self.known)
         engine, as_of = new_engine(), AsOf(self.period.last_day, self.known)
         load_results([results_of(self.settlement)], engine)
-        source = Source(facts.charges, facts.only)
-        return Run(
-            engine, facts.agreed_plans, self.period, as_of, (), source, lambda: facts.agreed_book
-        )
+        shown = (facts.source, lambda: facts.agreed_book)
+        return Run(engine, facts.agreed_plans, self.period, as_of, (), *shown)
 
 
 class Standing:
@@ -164,7 +162,8 @@ class Standing:
         like, stored = self._like, self._charges
         if not self._is_by_payee(fewer) or stored.inherits(like.crediting, like.book):
             return None
-        some = stored.part(Source(stored.source.imports, fewer.only), (stored.start, stored.end))
+        source = replace(stored.source, only=fewer.only)
+        some = stored.part(source, (stored.start, stored.end))
         return of_fewer(like, stored, some)
 
     def _signed(
@@ -182,7 +181,8 @@ class Standing:
         span = (stored.start, stored.end)
         late = StoredCharges(stored.engine, Source(charges), stored.plans, stored.bases, span)
         replaced = any(item.facts.get("replaces") for item in charges)
-        both = stored.part(Source([*stored.source.imports, *charges]), span)
+        whole_source = replace(stored.source, imports=[*stored.source.imports, *charges], only={})
+        both = stored.part(whole_source, span)
         if replaced or late.scale > stored.scale:
             return None
         inherits = both.inherits(like.crediting, like.book)
