@@ -274,7 +274,7 @@ def _requests(folder: Path) -> Iterator[tuple[str, Pair]]:
     def known() -> list[object]:
         store = interleaved._as("two")
         of = [event.facts() for event in store.log.events("book")]
-        amounts = [row["amount"] for row in targets.figures_of(store, figure="quota")]
+        amounts = [row["amount"] for row in targets.Figures(store, figure="quota")]
         moments = [one["known"] for one in of if one["source"].startswith("target-")]
         return [len(set(moments)), [str(amount) for amount in amounts]]
 

@@ -341,6 +341,13 @@ def test_a_partner_is_not_told_who_is_a_customer_or_whose_an_order_is(own: Porta
         assert answers[0]["silent_on"] is None, "it would tell that somebody was asked"
         assert all(answer == answers[0] for answer in answers)
         assert "void" not in partner.get("/requests/").text
+        for state, count in (("waiting", 4), ("void", 0), ("silent", 0)):
+            rows = partner.get(f"/api/requests?state={state}").json()["rows"]
+            assert len([row for row in rows if row["id"] in asked]) == count, "by what he is told"
+        for state in ("void", "silent"):
+            page = partner.get(f"/requests/?state={state}").text
+            assert not any(f">{row['reason']}<" in page for row in told if row["reason"])
+            assert 'class="said"' not in page
         seen = {r["id"]: r["state"] for r in auditor.get("/api/requests").json()["rows"]}
         assert [seen[number] for number in asked] == states, "who sees everything sees it as it is"
         for number in asked:

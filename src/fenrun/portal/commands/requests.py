@@ -5,6 +5,7 @@ What it consents to enters the book as any book file does.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from copy import copy
 from datetime import date, timedelta
@@ -12,6 +13,7 @@ from typing import Any
 
 import yaml
 from django.db import transaction
+from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import show_moment
@@ -171,6 +173,22 @@ def as_shown(request: models.Request, to_partner: bool) -> models.Request:
         if not request.decided_by:
             request.decided_at = request.holds_from = None
     return request
+
+
+def as_told(requests: QuerySet[Any], partners: Collection[str]) -> QuerySet[Any]:
+    """Return requests with the state that partners are told of their own, as `told`.
+
+    It is that of `as_shown`: what is filtered and ordered by it tells no more.
+    """
+    kept = Q(party__in=partners, state__in=("silent", "void"), entered_at__isnull=True)
+    told = Case(
+        When(kept & Q(decided_by__gt=""), then=Value("consented")),
+        When(kept, then=Value("waiting")),
+        default=F("state"),
+        output_field=CharField(),
+    )
+    found: QuerySet[Any] = requests.annotate(told=told)
+    return found
 
 
 def silence(store: Store) -> int:

@@ -27,9 +27,10 @@ def page_of(
     return Paginator(rows, size).get_page(request.GET.get(name))
 
 
-def open_first(rows: QuerySet[Any], *states: str) -> QuerySet[Any]:
+def open_first(rows: QuerySet[Any], *states: str, column: str = "state") -> QuerySet[Any]:
     """Return rows with those in some states first, of each the latest first."""
-    is_over = Case(When(state__in=states, then=Value(0)), default=1, output_field=IntegerField())
+    is_open = When(**{f"{column}__in": states}, then=Value(0))
+    is_over = Case(is_open, default=1, output_field=IntegerField())
     return rows.order_by(is_over, "-pk")
 
 

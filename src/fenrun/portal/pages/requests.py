@@ -39,12 +39,15 @@ def listed(request: HttpRequest) -> HttpResponse:
     """Show the requests that one sees, waiting ones first, and what one may do about them."""
     partners = parties_of(request, PARTNER)
     sought = read_filters(request.GET, *_SOUGHT)
-    page = page_of(request, open_first(Request.objects.filter(**sought), "waiting"))
+    told = requests.as_told(Request.objects.all(), partners)
+    states = set(told.order_by().values_list("told", flat=True).distinct())
+    wanted = {"told" if name == "state" else name: text for name, text in sought.items()}
+    page = page_of(request, open_first(told.filter(**wanted), "waiting", column="told"))
     shown = {
         "page": page,
         "requests": [requests.as_shown(r, r.party in partners) for r in page],
         "sought": dict.fromkeys(_SOUGHT, "") | sought,
-        "states": Request.STATES,
+        "states": [state for state in Request.STATES if state in states],
         "mine": set(parties_of(request, CUSTOMER)),
         "partners": partners,
         "may_ask": is_operations(request),
