@@ -344,6 +344,10 @@ def test_a_partner_is_not_told_who_is_a_customer_or_whose_an_order_is(own: Porta
         for state, count in (("waiting", 4), ("void", 0), ("silent", 0)):
             rows = partner.get(f"/api/requests?state={state}").json()["rows"]
             assert len([row for row in rows if row["id"] in asked]) == count, "by what he is told"
+        pages = [f"/parties/{own.parties['partner']}/", f"/customers/{own.parties['customer']}/"]
+        for page in (partner.get(address).text for address in pages):
+            assert "void:" not in page and "by silence" not in page
+        assert "waits for the customer" in partner.get(pages[0]).text
         for state in ("void", "silent"):
             page = partner.get(f"/requests/?state={state}").text
             assert not any(f">{row['reason']}<" in page for row in told if row["reason"])

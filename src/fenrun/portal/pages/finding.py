@@ -13,7 +13,7 @@ from django.utils.http import urlencode
 from fenrun.portal.access.isolation import rows_seen
 from fenrun.portal.access.permissions import parties_of, sees_everything, signed_in, store_of
 from fenrun.portal.access.request import PortalRequest
-from fenrun.portal.commands import finding, parties
+from fenrun.portal.commands import finding, parties, requests
 from fenrun.portal.commands.finding import Hit
 from fenrun.portal.models import (
     AUDITOR,
@@ -134,7 +134,7 @@ def party(request: HttpRequest, payee: str) -> HttpResponse:
         "is_all": is_all,
         "book": None,
         "disputes": _disputes(payee),
-        "requests": list(Request.objects.filter(party=payee).order_by("-pk")[: parties.MOST]),
+        "requests": _requests(request, parties.MOST, party=payee),
     }
     if is_all:
         with outside_queue():
@@ -143,6 +143,13 @@ def party(request: HttpRequest, payee: str) -> HttpResponse:
         if not months and not shown["book"].is_known:
             raise Http404
     return render(request, "party.html", shown)
+
+
+def _requests(request: HttpRequest, most: int, **of: str) -> list[Request]:
+    """Return the latest requests about somebody, each as the asker is told of it."""
+    own = parties_of(request, PARTNER)
+    found = Request.objects.filter(**of).order_by("-pk")[:most]
+    return [requests.as_shown(one, one.party in own) for one in found]
 
 
 def _disputes(party: str) -> list[Dispute]:
@@ -165,7 +172,7 @@ def customer(request: HttpRequest, customer: str) -> HttpResponse:
         "is_all": is_all,
         "book": None,
         "disputes": _disputes(customer),
-        "requests": list(Request.objects.filter(customer=customer).order_by("-pk")[:_A_PAGE]),
+        "requests": _requests(request, _A_PAGE, customer=customer),
     }
     if is_all:
         with outside_queue():
