@@ -90,8 +90,8 @@ def requests(
     party: str = "",
 ) -> Any:
     """Return the requests that the asker sees, latest first; in a state, of a customer or party."""
-    asked = wanted(told=state, customer=customer, party=party)
-    told = commands.as_told(Request.objects.all(), parties_of(request, PARTNER))
+    asked = wanted(shown_state=state, customer=customer, party=party)
+    told = commands.with_shown_state(Request.objects.all(), parties_of(request, PARTNER))
     page = page_of(told.filter(**asked).order_by("-id"), window)
     return {**page, "rows": [_as_shown(request, row) for row in page["rows"]]}
 

@@ -175,8 +175,8 @@ def as_shown(request: models.Request, to_partner: bool) -> models.Request:
     return request
 
 
-def as_told(requests: QuerySet[Any], partners: Collection[str]) -> QuerySet[Any]:
-    """Return requests with the state that partners are told of their own, as `told`.
+def with_shown_state(requests: QuerySet[Any], partners: Collection[str]) -> QuerySet[Any]:
+    """Return requests with the state that partners are told of their own, as `shown_state`.
 
     It is that of `as_shown`: what is filtered and ordered by it tells no more.
     """
@@ -187,7 +187,7 @@ def as_told(requests: QuerySet[Any], partners: Collection[str]) -> QuerySet[Any]
         default=F("state"),
         output_field=CharField(),
     )
-    found: QuerySet[Any] = requests.annotate(told=told)
+    found: QuerySet[Any] = requests.annotate(shown_state=told)
     return found
 
 

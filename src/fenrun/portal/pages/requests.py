@@ -39,10 +39,10 @@ def listed(request: HttpRequest) -> HttpResponse:
     """Show the requests that one sees, waiting ones first, and what one may do about them."""
     partners = parties_of(request, PARTNER)
     sought = read_filters(request.GET, *_SOUGHT)
-    told = requests.as_told(Request.objects.all(), partners)
-    states = set(told.order_by().values_list("told", flat=True).distinct())
-    wanted = {"told" if name == "state" else name: text for name, text in sought.items()}
-    page = page_of(request, open_first(told.filter(**wanted), "waiting", column="told"))
+    told = requests.with_shown_state(Request.objects.all(), partners)
+    states = set(told.order_by().values_list("shown_state", flat=True).distinct())
+    wanted = {"shown_state" if name == "state" else name: text for name, text in sought.items()}
+    page = page_of(request, open_first(told.filter(**wanted), "waiting", column="shown_state"))
     shown = {
         "page": page,
         "requests": [requests.as_shown(r, r.party in partners) for r in page],
