@@ -39,7 +39,7 @@ from fenrun.charges.stored import (
     stored_name,
 )
 from fenrun.store.digests import digests, digests_as_seen
-from fenrun.store.facts import Import
+from fenrun.store.facts import Import, verified
 
 _FOLDER = Path("cache", "merged")
 _MARKER = "merged.json"
@@ -123,11 +123,14 @@ def merge_months(
 ) -> None:
     """Merge the files of each month that has many, where the workspace can be written.
 
+    Raises Refused for files that were edited.
+
     The largest is left as it is, where the others together have fewer charges. `neighbours` tells
     of accounts a name under which those stand side by side that are mostly asked for together.
     """
     if len(imports) <= _MOST:
         return
+    imports = verified(imports)
     spans: dict[tuple[Any, ...], list[Import]] = {}
     for item in with_merged(imports):
         spans.setdefault(_likeness(item), []).append(item)

@@ -8,13 +8,14 @@ of the gain, and what it changes for those who did nothing, the engine settles.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from fenrun.base.money import plain
 from fenrun.lab.answers import component_earned
 from fenrun.lab.moves import component_of
+from fenrun.lab.optimum import curve_of
 from fenrun.lab.patched import Lab
 from fenrun.plan.rows import Band
 from fenrun.statement.run import Run
@@ -110,20 +111,12 @@ def _at_their_own_rates(
 
     All rates change by one factor. Empty where the parts cost nothing.
     """
+    curve = curve_of(bands)
+    if curve is None:
+        return []
+    in_parts = replace(curve, is_marginal=True)
+    cost = sum((in_parts.earned(amount) for amount in amounts), _NOTHING)
     steps = sorted(bands, key=lambda band: band.band_no)
-    cost = sum(
-        (
-            (band.rate or _NOTHING)
-            * max(
-                (amount if band.upper is None else min(amount, band.upper))
-                - (band.lower or _NOTHING),
-                _NOTHING,
-            )
-            for band in steps
-            for amount in amounts
-        ),
-        _NOTHING,
-    )
     if len(steps) < 2 or cost <= 0:
         return []
     return [

@@ -148,7 +148,7 @@ class Facts:
         sources = {short(item.id): item.source for item in self.charges}
         if self.kept:
             months = charged(self.plans, period)
-            merge_months(verified(billed_in(self.charges, months)), self._holders)
+            merge_months(billed_in(self.charges, months), self._holders)
         facts = (engine, self.source, self.agreed_book, self.agreed_plans, period, as_of)
         more = (inspect, by_customer, self.figures(period), self.rounding)
         run = settle(*facts, progress, sources, make, self.kept, *more)

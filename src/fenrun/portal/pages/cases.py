@@ -76,7 +76,6 @@ def listed(request: HttpRequest) -> HttpResponse:
     decisions = [case.decision for case in (whole.cases if whole else ()) if case.decision]
     shown = {
         "form": form,
-        "asked": "".join(f"&{urlencode({name: text})}" for name, text in form.items() if text),
         "page": page_of(request, found, _SHOWN),
         "whole": whole,
         "checks": whole.checks if whole else (),

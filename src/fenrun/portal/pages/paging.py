@@ -39,6 +39,6 @@ def others_asked(asked: Any, name: str) -> list[tuple[str, str]]:
     return [(key, value) for key, value in asked.items() if key != name]
 
 
-def address_of(asked: Any, name: str, number: int) -> str:
-    """Return what asks for another page of a list, and for all else as before."""
-    return "?" + urlencode([*others_asked(asked, name), (name, str(number))])
+def address_of(asked: Any, name: str, value: int | str) -> str:
+    """Return what asks for another page of a list, or form of it, and for all else as before."""
+    return "?" + urlencode([*others_asked(asked, name), (name, str(value))])
