@@ -26,6 +26,9 @@ _FEW_NUMBERS = 1 << 18
 """Numbers of which a table is made, however few rows there are."""
 _SAMPLE = 65_536
 
+A_DAY = 24 * 3600 * 1_000_000
+"""Microseconds."""
+
 
 @dataclass(frozen=True)
 class Coded:

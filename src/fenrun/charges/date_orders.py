@@ -13,13 +13,12 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 
-from fenrun.charges.coded import Coded, Codes, Numbers, joined
+from fenrun.charges.coded import A_DAY, Coded, Codes, Numbers, joined
 from fenrun.charges.rows import PERIODS
 
-_DAY = 24 * 3600 * 1_000_000
-_MONTH = (25 * _DAY, 35 * _DAY)
+_MONTH = (25 * A_DAY, 35 * A_DAY)
 """The shortest and the longest billing period, in microseconds."""
-_NEAR = (-62 * _DAY, _MONTH[1])
+_NEAR = (-62 * A_DAY, _MONTH[1])
 """How long before or after its billing period begins a charge does, if it is not far from it."""
 _NOTHING = np.iinfo(np.int64).min
 _COLUMNS = (PERIODS[:2], PERIODS[2:], *((name,) for name in PERIODS))

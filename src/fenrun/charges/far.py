@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from fenrun.base.money import plain
-from fenrun.charges.coded import Coded, Numbers, Truths, micros_of
+from fenrun.charges.coded import A_DAY, Coded, Numbers, Truths, micros_of
 from fenrun.charges.decimals import Decimals, exact
 from fenrun.charges.staged import Charges
 
-_DAY = 24 * 3600 * 1_000_000
-_BEFORE, _AFTER = 93 * _DAY, 62 * _DAY
+_BEFORE, _AFTER = 93 * A_DAY, 62 * A_DAY
 """How long before and after its billing period begins a charge does at most, in microseconds."""
 _OF_LONG_AGO = {"ChargeClass": ("Correction",), "ChargeCategory": ("Adjustment", "Credit")}
 """What says that a charge is about what was billed before, by column."""
@@ -52,7 +51,7 @@ def far_from_billing(charges: Charges) -> dict[str, Any]:
         "billed": {name: sums[name] for name in sorted(sums)},
         "row": int(charges.row_no[first]),
         "starts": str(np.datetime64(int(starts[first]), "us"))[:10],
-        "month": str(np.datetime64(int(billed_from[first]) + _DAY, "us"))[:7],
+        "month": str(np.datetime64(int(billed_from[first]) + A_DAY, "us"))[:7],
     }
 
 

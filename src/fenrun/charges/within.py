@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from fenrun.base.money import plain
-from fenrun.charges.coded import Coded, Codes, Numbers, Truths, joined, micros_of
+from fenrun.charges.coded import A_DAY, Coded, Codes, Numbers, Truths, joined, micros_of
 from fenrun.charges.decimals import Decimals, exact
 from fenrun.charges.pieces import NAMING
 from fenrun.charges.staged import Charges
@@ -25,7 +25,6 @@ _KEYS = ("InvoiceIssuerName", "BillingAccountId", "BillingCurrency")
 _PERIOD = ("ChargePeriodStart", "ChargePeriodEnd")
 _LEVELS = ("", "SubAccountId", "ServiceName", "ResourceId")
 """The parts of an account that are looked at; the first that agrees is told."""
-_A_DAY = 24 * 3600 * 1_000_000
 _LONG = 25 * 3600 * 1_000_000
 """Microseconds of the longest day there is."""
 _SHORT = 12 * 3600 * 1_000_000
@@ -64,7 +63,7 @@ def _months(charges: Charges) -> Numbers:
     """Return the month that bills each charge; a zone may put its begin into the one before."""
     billed_from = micros_of(charges.columns["BillingPeriodStart"])
     assert billed_from is not None
-    days = (billed_from + _A_DAY).astype("datetime64[us]")
+    days = (billed_from + A_DAY).astype("datetime64[us]")
     return days.astype("datetime64[M]").astype(np.int64)
 
 
@@ -73,8 +72,8 @@ def _days(charges: Charges, starts: Numbers, is_day: Truths) -> Numbers:
     columns = [charges.columns[name] for name in _KEYS]
     codes, firsts = joined([one for one in columns if isinstance(one, Coded)])
     begins = np.zeros(len(firsts), np.int64)
-    begins[codes[is_day]] = starts[is_day] % _A_DAY
-    found: Numbers = (starts - begins[codes]) // _A_DAY
+    begins[codes[is_day]] = starts[is_day] % A_DAY
+    found: Numbers = (starts - begins[codes]) // A_DAY
     return found
 
 
