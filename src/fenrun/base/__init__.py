@@ -1,4 +1,6 @@
-"""The ground that every room stands on. It imports no other room and reads no file but the words.
+"""The ground that every room stands on. It imports no other room.
+
+It reads no file but the words and what was kept to save time.
 
 In: text and numbers as people and files write them. Out: exact values, and words for people.
 
@@ -8,5 +10,6 @@ In: text and numbers as people and files write them. Out: exact values, and word
 - `problem`: problems as rows with a code and a place; `Refused` carries them.
 - `words`: every sentence in both languages; `Message` is said when the reader's language is known.
 - `ids`: digests by which equal content is the same content.
+- `kept`: what was found once and may be deleted, as JSON.
 - `nodes`: YAML that knows its lines.
 """

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from fenrun.base.ids import short
+from fenrun.base.kept import keep, read_kept
 from fenrun.store.facts import Import
 
 
@@ -73,18 +72,13 @@ def _read(cache: Path | None, item: Import, make: Callable[..., Any]) -> _Kept:
     if cache is None:
         return _Kept()
     try:
-        said = json.loads((cache / f"{short(item.id)}.json").read_text("utf-8"))
+        said = read_kept(cache / f"{short(item.id)}.json")
         return _Kept(frozenset(said["seen"]), [make(**one) for one in said["found"]])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (TypeError, KeyError):
         return _Kept()
 
 
-def _write(cache: Path | None, item: Import, kept: _Kept) -> None:
-    if cache is None:
-        return
-    cache.mkdir(parents=True, exist_ok=True)
-    path = cache / f"{short(item.id)}.json"
-    scratch = path.with_suffix(f".{os.getpid()}")
-    said = {"seen": sorted(kept.seen), "found": [asdict(one) for one in kept.found]}
-    scratch.write_text(json.dumps(said), "utf-8")
-    os.replace(scratch, path)
+def _write(cache: Path | None, item: Import, one: _Kept) -> None:
+    if cache is not None:
+        said = {"seen": sorted(one.seen), "found": [asdict(each) for each in one.found]}
+        keep(cache / f"{short(item.id)}.json", said)

@@ -8,8 +8,6 @@ imports share leads to their charges, which are then compared by longer ones.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fenrun.base.ids import short
+from fenrun.base.kept import keep, read_kept
 from fenrun.base.money import COST_DECIMALS, plain
 from fenrun.charges.coded import Coded, Numbers
 from fenrun.charges.rows import COSTS, ORDER
@@ -319,17 +318,11 @@ def _read(cache: Path | None, item: Import) -> list[Overlap] | None:
     if cache is None:
         return None
     try:
-        said = json.loads((cache / f"{short(item.id)}.json").read_text("utf-8"))
-        return [Overlap(**one) for one in said]
-    except (OSError, ValueError, TypeError):
+        return [Overlap(**one) for one in read_kept(cache / f"{short(item.id)}.json")]
+    except TypeError:
         return None
 
 
 def _write(cache: Path | None, item: Import, found: Sequence[Overlap]) -> None:
-    if cache is None:
-        return
-    cache.mkdir(parents=True, exist_ok=True)
-    path = cache / f"{short(item.id)}.json"
-    scratch = path.with_suffix(f".{os.getpid()}")
-    scratch.write_text(json.dumps([vars(one) for one in found], default=dict), "utf-8")
-    os.replace(scratch, path)
+    if cache is not None:
+        keep(cache / f"{short(item.id)}.json", [vars(one) for one in found])

@@ -7,7 +7,6 @@ account's key in the environment pyarrow does not know for Azure: it is read her
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -23,6 +22,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from fenrun.base.ids import digest
+from fenrun.base.kept import keep, read_kept
 from fenrun.base.problem import Place, refused
 from fenrun.base.words import Unreadable, reason
 from fenrun.settle.imports import SUFFIXES
@@ -125,20 +125,13 @@ def _placed(into: Path, address: str) -> Path:
 
 def remember(store: Store, objects: Iterable[Object]) -> None:
     """Note which objects are imported. What is noted saves fetching alone: it may be deleted."""
-    seen = _seen(store) | {one.url: one.mark for one in objects}
-    path = store.path / "cache" / _SEEN
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".new")
-    scratch.write_text(json.dumps(seen, indent=1, sort_keys=True) + "\n", "utf-8")
-    scratch.replace(path)
+    if new := {one.url: one.mark for one in objects}:
+        keep(store.path / "cache" / _SEEN, _seen(store) | new)
 
 
 def _seen(store: Store) -> dict[str, str]:
-    try:
-        found: dict[str, str] = json.loads((store.path / "cache" / _SEEN).read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found
+    found = read_kept(store.path / "cache" / _SEEN)
+    return found if isinstance(found, dict) else {}
 
 
 def _listed(url: str) -> Iterator[tuple[str, str, Any]]:

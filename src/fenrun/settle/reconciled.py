@@ -6,14 +6,13 @@ or the right invoice come, or somebody leaves the invoice out by name.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fenrun.base.ids import short
+from fenrun.base.kept import keep, read_kept
 from fenrun.base.money import minor_units, show
 from fenrun.base.problem import Place, Problem
 from fenrun.base.words import Message
@@ -199,16 +198,13 @@ def _charged(charges: Iterable[Import], cache: Path | None) -> dict[_Key, Decima
 def _charged_by(item: Import, cache: Path | None) -> list[list[Any]]:
     """Return the sums of an import; what is found of one does not change."""
     path = cache / f"{short(item.id)}.json" if cache else None
-    if path and path.is_file():
-        kept: list[list[Any]] = json.loads(path.read_text("utf-8"))
-        return kept
+    known: list[list[Any]] | None = read_kept(path) if path else None
+    if known is not None:
+        return known
     engine = DuckDB()
     load_charges(engine, "charges", verified([item]))
     invoice = "coalesce(InvoiceId, '')" if "InvoiceId" in engine.columns("charges") else "''"
     found = [list(row.values()) for row in engine.rows(_SUMS.format(invoice=invoice))]
     if path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(f".{os.getpid()}")
-        scratch.write_text(json.dumps(found), "utf-8")
-        os.replace(scratch, path)
+        keep(path, found)
     return found

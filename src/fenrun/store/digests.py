@@ -6,15 +6,14 @@ had with a certain inode, size and times; a file that is written, replaced or pu
 
 from __future__ import annotations
 
-import json
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fenrun.base.ids import file_digest
+from fenrun.base.kept import keep, read_kept
 
 _KEPT = "cache/digests.json"
 _SETTLES = 2_000_000_000
@@ -49,7 +48,7 @@ def digests_as_seen(workspace: Path, folders: Sequence[Path]) -> list[dict[str, 
         found.append(named)
     if new:
         seen.update(new)
-        _keep(workspace, seen)
+        keep(workspace / _KEPT, dict(seen))
     return found
 
 
@@ -85,21 +84,5 @@ def _is_settled(path: str, state: list[int]) -> bool:
 
 
 def _kept(workspace: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((workspace / _KEPT).read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
+    found = read_kept(workspace / _KEPT)
     return found if isinstance(found, dict) else {}
-
-
-def _keep(workspace: Path, seen: dict[str, Any]) -> None:
-    """Keep what was seen for other processes, where the workspace can be written."""
-    path = workspace / _KEPT
-    try:
-        path.parent.mkdir(exist_ok=True)
-        handle, scratch = tempfile.mkstemp(prefix=".", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(dict(seen), file)
-        os.replace(scratch, path)
-    except OSError:  # full, or read only: it is read again the next time
-        return
