@@ -126,12 +126,15 @@ def _read(imports: Sequence[Import]) -> list[tuple[object, ...]]:
 def test_what_is_merged_is_what_was_imported(store: Store) -> None:
     """Each row says its import; accounts come one after the other; the rest is as it came."""
     imports = store.imports("charges")
+    near = {("V", "A9"): "a", ("V", "A1"): "b", ("V", "A,2"): "c"}
     with mock.patch.multiple(merged, _AT_ONCE=3):
-        merge_months(imports)
+        merge_months(imports, lambda: near)
     (one,) = with_merged(imports)
     assert _read([one]) == _read(imports) and sorted(ids_of(one)) == sorted(i.id for i in imports)
     account = pq.read_table(one.folder / "charges.parquet")["account_no"].to_pylist()
     assert account == sorted(account) and len(account) == one.facts["rows"] == _FILES * 4 + 1
+    names = pq.read_table(one.folder / "accounts.parquet")["BillingAccountId"].to_pylist()
+    assert names == ["A9", "A1", "A,2"], "those of one neighbourhood stand side by side"
     same = {name: one.facts["same"].get(name) for name in ("BillingCurrency", "ServiceName")}
     assert same == {"BillingCurrency": "CNY", "ServiceName": None}
     assert one.facts["first_start"] == "2024-01-01T00:00:00" and one.facts["corrections"] == _FILES

@@ -53,8 +53,8 @@ _LONG_AGO = 24 * 60 * 60
 """Seconds after which nobody reads any more what is part of something larger."""
 Account = tuple[str, str]
 """Issuer and name."""
-_BATCH = 8192
-"""The charges of each file that are read at once."""
+_BATCH = 65_536
+"""The charges of a file that are read at once."""
 _SMALLEST_GROUP, _GROUPS = 8192, 512
 """The fewest rows of a group, and its share: some accounts are in few, and few are to be seen."""
 _TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -155,34 +155,29 @@ def _likeness(item: Import) -> tuple[Any, ...]:
 
 
 class _Rows:
-    """The charges of one import, account by account."""
+    """Some charges of one import, written beside in the order in which accounts are merged."""
 
-    def __init__(self, files: StoredFiles, accounts: Numbers, tuples: pa.Table, cells: Codes):
-        self.import_id, self.accounts = short(files.item.id), accounts
-        self.tuples, self.cells = tuples, cells
-        self.file = _file_of_codes(files.charges)
-        self._batches = self.file.iter_batches(_BATCH)
-        self._left: list[pa.RecordBatch] = []
+    def __init__(self, files: StoredFiles, tuples: pa.Table, cells: Codes, path: Path):
+        self.import_id = short(files.item.id)
+        self.tuples, self.cells, self.path = tuples, cells, path
 
-    @property
-    def rows(self) -> int:
-        """The charges, counted."""
-        return int(self.file.metadata.num_rows)
+    def write(self, rows: pa.Table, account: Numbers, ends: Numbers) -> None:
+        """Write the charges, whose accounts have these numbers, up to each of the ends in a part of
+        its own.
+        """
+        order = np.argsort(account, kind="stable")
+        place = rows.schema.get_field_index("account_no")
+        rows = rows.set_column(place, "account_no", pa.array(account)).take(pa.array(order))
+        (whole,) = rows.unify_dictionaries().combine_chunks().to_batches()
+        places = np.searchsorted(account[order], ends)
+        with pa.ipc.new_file(str(self.path), rows.schema) as written:
+            for start, end in pairwise([0, *places.tolist()]):
+                written.write_batch(whole.slice(start, end - start))
 
-    def count_by_account(self, accounts: int) -> Numbers:
-        """Return how many charges each of all accounts has here."""
-        column = self.file.read(["account_no"])["account_no"].to_numpy()
-        return np.bincount(self.accounts[column], minlength=accounts)
-
-    def take(self, count: int) -> pa.Table:
-        """Return so many of the next charges."""
-        there = sum(map(len, self._left))
-        while there < count:
-            self._left.append(next(self._batches))
-            there += len(self._left[-1])
-        whole = pa.Table.from_batches(self._left, self.file.schema_arrow)
-        self._left = whole.slice(count).to_batches()
-        return whole.slice(0, count)
+    def take(self, part: int) -> pa.Table:
+        """Return the charges of a part."""
+        with pa.ipc.open_file(str(self.path)) as written:
+            return pa.Table.from_batches([written.get_batch(part)])
 
     def column(self, rows: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedArray:
         """Return a column of some charges, also one that their tuples hold; texts as codes."""
@@ -257,15 +252,40 @@ class _Merging:
         tuples, cell_numbers = self._cells()
         pq.write_table(accounts, scratch / ACCOUNTS, compression="zstd")
         pq.write_table(tuples, scratch / CELLS, compression="zstd")
-        own = zip(self.files, account_numbers, self.tuples, cell_numbers)
-        rows = [_Rows(*one) for one in own]
         order = dict.fromkeys(name for files in self.files for name in files.columns)
         beside = {"cell_no", *ACCOUNT, *tuples.column_names}
         kinds = {name: kind for name, kind in self.kinds.items() if name not in beside}
-        size = min(ROW_GROUP, max(_SMALLEST_GROUP, sum(one.rows for one in rows) // _GROUPS))
-        with RowGroups(scratch / CHARGES, [*order], size) as written:
-            for some in _by_account(rows, accounts.num_rows):
-                written.add(_sorted(some, self.files[0].keys, kinds))
+        counts = self._counts(account_numbers, accounts.num_rows)
+        ends = _ends(counts)
+        size = min(ROW_GROUP, max(_SMALLEST_GROUP, int(counts.sum()) // _GROUPS))
+        with tempfile.TemporaryDirectory(dir=scratch) as beside_it:
+            some = self._rows(Path(beside_it), account_numbers, cell_numbers, ends)
+            with RowGroups(scratch / CHARGES, [*order], size) as written:
+                for part in range(len(ends)):
+                    taken = [(one, one.take(part)) for one in some]
+                    written.add(_sorted([t for t in taken if len(t[1])], self.files[0].keys, kinds))
+
+    def _counts(self, numbers: Sequence[Numbers], accounts: int) -> Numbers:
+        """Return how many charges each of the accounts has, which are so numbered for each file."""
+        counts = np.zeros(accounts, np.int64)
+        for files, own in zip(self.files, numbers):
+            column = pq.read_table(files.charges, columns=["account_no"])["account_no"]
+            counts += np.bincount(own[column.to_numpy()], minlength=accounts)
+        return counts
+
+    def _rows(
+        self, folder: Path, accounts: Sequence[Numbers], cells: Sequence[Codes], ends: Numbers
+    ) -> list[_Rows]:
+        """Return the charges of all files, some at a time, of which those of the accounts up to
+        each of the ends are a part.
+        """
+        found = []
+        for files, own, tuples, codes in zip(self.files, accounts, self.tuples, cells):
+            for rows in _some_at_a_time(_file_of_codes(files.charges)):
+                path = folder / f"{len(found)}.arrow"
+                found.append(_Rows(files, tuples, codes, path))
+                found[-1].write(rows, own[rows["account_no"].to_numpy()], ends)
+        return found
 
     def _accounts(self) -> tuple[pa.Table, list[Numbers]]:
         """Return the accounts of all in their order, and the numbers that those of each have."""
@@ -330,24 +350,32 @@ _Taken = Sequence[tuple[_Rows, pa.Table]]
 """Some charges of imports: not none of any."""
 
 
-def _by_account(rows: Sequence[_Rows], accounts: int) -> Iterator[_Taken]:
-    """Yield all charges: those of some accounts, then those of the next."""
-    counts = [one.count_by_account(accounts) for one in rows]
-    whole = np.cumsum(np.sum(counts, axis=0))
+def _ends(counts: Numbers) -> Numbers:
+    """Return the ends of some accounts, then of the next, that have as many charges as are sorted
+    at once, from how many each has.
+    """
+    whole = np.cumsum(counts)
     ends = np.searchsorted(whole, np.arange(_AT_ONCE, whole[-1], _AT_ONCE), "right")
-    ends = np.unique([*ends, accounts])
-    for start, end in pairwise([0, *(int(end) for end in ends if end)]):
-        some = [(one, one.take(int(n[start:end].sum()))) for one, n in zip(rows, counts)]
-        yield [(one, taken) for one, taken in some if len(taken)]
+    return np.unique([*(end for end in ends if end), len(counts)])
+
+
+def _some_at_a_time(file: pq.ParquetFile) -> Iterator[pa.Table]:
+    """Yield the charges of a file, twice as many at once as are sorted."""
+    some: list[pa.RecordBatch] = []
+    for batch in file.iter_batches(min(_BATCH, _AT_ONCE)):
+        some.append(batch)
+        if sum(map(len, some)) >= 2 * _AT_ONCE:
+            yield pa.Table.from_batches(some)
+            some = []
+    if some:
+        yield pa.Table.from_batches(some)
 
 
 def _sorted(
     taken: _Taken, keys: Sequence[str], kinds: Mapping[str, pa.DataType]
 ) -> dict[str, Coded | pa.Array]:
     """Return the columns of charges, account by account, of each account import by import."""
-    if not taken:
-        return {}
-    account = np.concatenate([one.accounts[part["account_no"].to_numpy()] for one, part in taken])
+    account = np.concatenate([part["account_no"].to_numpy() for _, part in taken])
     order = np.argsort(account, kind="stable")
     cell = np.concatenate([one.cells[part["cell_no"].to_numpy()] for one, part in taken])
     sizes, ids = [len(part) for _, part in taken], [one.import_id for one, _ in taken]
