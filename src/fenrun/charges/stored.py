@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -53,6 +54,8 @@ _TAKEN = (*_OWN, "account_no", "cell_no", *KEYS)
 _MOST_VALUES = 4096
 _MOST_CELLS = 65_536
 ROW_GROUP = 65_536
+_MOST_NEAR = 1 << 27
+"""The bytes of row groups, unpacked, that are read at once for some accounts."""
 _FEW_BYTES = 1 << 16
 """The most bytes of a file of accounts that is kept once it was read."""
 _OF_ROW = "c.import_id"
@@ -252,25 +255,60 @@ def load_charges(
     imports: Sequence[Import],
     only: Mapping[str, str] | None = None,
     accounts: Mapping[str, Sequence[int]] | None = None,
+    tables: Mapping[str, Tables] | None = None,
 ) -> None:
     """Make the charges of the imports known to the engine under a name.
 
     They have `import_id`, `row_no` and each column of their sources. `only` gives, for some imports
     by id, the condition in SQL on those rows that are meant, `accounts` for all of them the numbers
-    of the accounts. What all rows of a file share stands in the view as a constant: it is neither
-    read nor compared row by row.
+    of the accounts, `tables` for some the tables that hold charges and accounts of these already.
+    What all rows of a file share stands in the view as a constant: it is neither read nor compared
+    row by row.
     """
     if not imports:
         engine.load(name, empty_schema().empty_table())
         return
-    only = only or {}
+    only, tables = only or {}, tables or {}
     files = [StoredFiles(item) for item in imports]
     widest = _most_decimals(file.decimal_places for file in files)
     parts = [
-        file.query(engine, widest, only.get(id_, "true"), accounts[id_] if accounts else None)
+        file.query(
+            engine,
+            widest,
+            only.get(id_, "true"),
+            accounts[id_] if accounts and id_ not in tables else None,
+            tables.get(id_),
+        )
         for id_, file in zip((file.item.id for file in files), files)
     ]
     engine.view(name, " UNION ALL BY NAME ".join(parts))
+
+
+Tables = tuple[str, str]
+"""SQL that stands for the charges and for the accounts of a file."""
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """The row groups of a stored file: the accounts and the bytes of each, unpacked."""
+
+    file: pq.FileMetaData
+    first: Numbers
+    last: Numbers
+    size: Numbers
+
+
+@lru_cache(maxsize=256)
+def _groups_of(path: Path) -> _Groups | None:
+    """Return the row groups of such a file; None where it does not say whose they are."""
+    file = pq.read_metadata(path)
+    place = _schema_of(path).get_field_index("account_no")
+    groups = [file.row_group(n) for n in range(file.num_row_groups)]
+    ends = [group.column(place).statistics for group in groups]
+    if not all(one is not None and one.has_min_max for one in ends):
+        return None
+    first, last = (np.array([getattr(one, e) for one in ends], np.int64) for e in ("min", "max"))
+    return _Groups(file, first, last, np.array([one.total_byte_size for one in groups], np.int64))
 
 
 @lru_cache(maxsize=4096)
@@ -352,23 +390,44 @@ class StoredFiles:
         few = self.accounts.stat().st_size <= _FEW_BYTES
         return _accounts_in(self.accounts) if few else _read_accounts(self.accounts)
 
+    def rows_of(self, accounts: Sequence[int]) -> pa.Table | None:
+        """Return the charges of some accounts as they stand in the file: only where these are is
+        it read.
+
+        None where that is too much to be held.
+        """
+        groups, mine = _groups_of(self.charges), np.sort(np.array(accounts, np.int64))
+        if groups is None or not all(map(_is_alike, _schema_of(self.charges).types)):
+            return None
+        places = np.searchsorted(mine, groups.first)
+        within = np.append(mine, np.iinfo(np.int64).max)[places] <= groups.last
+        if groups.size[within].sum() > _MOST_NEAR:
+            return None
+        with pq.ParquetFile(self.charges, metadata=groups.file) as file:
+            found = file.read_row_groups(np.flatnonzero(within).tolist())
+        return found.filter(pc.is_in(found["account_no"], pa.array(mine.astype(np.int32))))
+
     def query(
         self,
         engine: DuckDB,
         widest: Mapping[str, int],
         where: str,
         accounts: Sequence[int] | None = None,
+        tables: Tables | None = None,
     ) -> str:
-        """Return the query of those charges, of some accounts or all, that meet a condition."""
+        """Return the query of those charges, of some accounts or all, that meet a condition.
+
+        `tables` hold the charges and accounts, where they were read before.
+        """
         columns = [f"{self.import_id} AS import_id", "c.row_no AS row_no"]
         for name in self.columns:
             value = self.constants.get(name) or self._value(stored_name(name), widest)
             columns.append(f"{value} AS {quoted(name)}")
-        folder = self.item.folder
+        own, pairs = tables or map(engine.file, (self.charges, self.accounts))
         rows = (
-            f"SELECT {', '.join(columns)} FROM {engine.file(folder / CHARGES)} AS c"
-            f" JOIN {engine.file(folder / CELLS)} AS k ON k.cell_no = c.cell_no"
-            f" JOIN {engine.file(folder / ACCOUNTS)} AS a ON a.account_no = c.account_no"
+            f"SELECT {', '.join(columns)} FROM {own} AS c"
+            f" JOIN {engine.file(self.cells)} AS k ON k.cell_no = c.cell_no"
+            f" JOIN {pairs} AS a ON a.account_no = c.account_no"
         )
         if accounts is not None:
             rows += f" WHERE {of_accounts(accounts)}"
@@ -381,6 +440,12 @@ class StoredFiles:
         if scale is None or self.decimal_places.get(name, scale) == scale:
             return value
         return f"CAST({value} AS DECIMAL({WIDEST}, {scale}))"
+
+
+def _is_alike(kind: pa.DataType) -> bool:
+    """Return whether DuckDB has the same of a column, read by Arrow or by itself."""
+    texts_or_numbers = (pa.string(), pa.int32(), pa.int64(), pa.timestamp("us"))
+    return kind in texts_or_numbers or bool(pa.types.is_decimal128(kind))
 
 
 def of_accounts(numbers: Sequence[int]) -> str:

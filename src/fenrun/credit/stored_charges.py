@@ -13,18 +13,20 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from fenrun.base.ids import AT, short
 from fenrun.book.as_codes import Book, named_subjects
 from fenrun.charges.merged import ids_of, with_merged
 from fenrun.charges.rows import COSTS, DAYS, KEYS, ORDER, key_of
-from fenrun.charges.stored import StoredFiles, load_charges, of_accounts
+from fenrun.charges.stored import StoredFiles, Tables, load_charges, of_accounts
 from fenrun.credit.crediting import Crediting, costs_of
 from fenrun.credit.over_days import DECIMALS, NTH, days_between_sql, divides, part_sql
 from fenrun.engine.codes import Codes, day_number, month_number, month_of
@@ -64,6 +66,10 @@ SELECT c.*, a.code AS account, k.kind, k.corrects
 FROM {rows} AS c
 JOIN {accounts} AS a ON a.account_no = c.account_no
 JOIN {cells} AS k ON k.cell_no = c.cell_no""".strip()
+_KINDS = ("cell_facts", "kind_texts", "cell_kinds")
+_MOST_KNOWN = 32
+_known_kinds: dict[tuple[str, ...], tuple[pa.Table, pa.Table]] = {}
+"""The kinds of cells, and the kind of each, by the SQL that finds them, which names the files."""
 _BESIDE_ROWS = (("accounts", "accounts", "account_no"), ("cells", "cell_kinds", "cell_no"))
 """What rows are joined with: as files count them, the table of all files, and its key."""
 _PLACED_AT_ONCE = _PLACED.format(rows="charge_rows", accounts="accounts", cells="cell_kinds")
@@ -88,6 +94,14 @@ class Source:
     def load(self, engine: DuckDB, name: str) -> None:
         """Make the charges known to the engine under a name, as they came. Raises Refused."""
         load_charges(engine, name, verified(self.imports), self.only)
+
+
+@dataclass(frozen=True)
+class Near:
+    """The charges of some accounts of a file, and the tables that hold them and the accounts."""
+
+    rows: pa.Table
+    tables: Tables
 
 
 @dataclass(frozen=True)
@@ -122,6 +136,8 @@ class StoredCharges:
         self.accounts: Set[tuple[str, str]] | None = None
         """The accounts of which charges are meant, by issuer and name; None: all."""
         self._keys: dict[str, set[int]] = {}
+        self.near: dict[int, Near] = {}
+        """What was read of these accounts once (see `read_near`), by the number of the file."""
         self.by_day = False
         """True if each day of all charges is a group, whether or not anything changes on it."""
         self.imports = verified(billed_in(source.imports, months))
@@ -142,9 +158,22 @@ class StoredCharges:
         """Return the charges of some accounts alone."""
         some = copy(self)
         some.files = [replace(file, charges=some) for file in self.files]
-        some.accounts, some._keys = accounts, {}
+        some.accounts, some._keys, some.near = accounts, {}, {}
         some.__dict__.pop("all_months", None)
         return some
+
+    def read_near(self) -> None:
+        """Read the charges of the accounts that are meant, once for all that is asked of them.
+
+        They stay until others are read so in the same schema of the engine.
+        """
+        for file in () if self.engine.is_far else self.files:
+            rows = file.stored.rows_of(file.meant())
+            if rows is not None:
+                tables = (f"near_rows_{file.number}", f"near_accounts_{file.number}")
+                self.engine.load(tables[0], rows)
+                self.engine.load(tables[1], file.account_table)
+                self.near[file.number] = Near(rows, tables)
 
     def with_scale(self, scale: int) -> StoredCharges:
         """Return the charges with costs of at most so many decimals."""
@@ -209,7 +238,8 @@ class StoredCharges:
         """
         items = [file.stored.item for file in self.files]
         accounts = {file.stored.item.id: file.meant() for file in self.files}
-        load_charges(self.engine, name, items, self.source.only, accounts)
+        near = {self.files[number].stored.item.id: one.tables for number, one in self.near.items()}
+        load_charges(self.engine, name, items, self.source.only, accounts, near)
 
     def months(self) -> list[int]:
         """Return every month in which charges can be billed."""
@@ -248,11 +278,14 @@ class StoredCharges:
     def keys_of(self, kind: str) -> set[int]:
         """Return the keys of all orders, resources or sub-accounts of the charges."""
         if kind not in self._keys:
-            key = f"{_NAMED[kind]}_key"
-            parts = [f.query({"key": key}) for f in self.all_months.files if key in f.stored.keys]
+            key, whole = f"{_NAMED[kind]}_key", self.all_months
+            files = [file for file in whole.files if key in file.stored.keys]
+            near = [whole.near[f.number].rows[key] for f in files if f.number in whole.near]
+            found = {one for column in near for one in pc.unique(column).to_pylist()}
+            parts = [f.query({"key": key}) for f in files if f.number not in whole.near]
             sql = f"SELECT DISTINCT key FROM ({' UNION ALL '.join(parts)})"
-            found = self.engine.query(sql).column("key").to_pylist() if parts else ()
-            self._keys[kind] = set(found)
+            found.update(self.engine.query(sql).column("key").to_pylist() if parts else ())
+            self._keys[kind] = found
         return self._keys[kind]
 
     def pairs(self) -> set[tuple[str, str]]:
@@ -367,6 +400,13 @@ def billed_in(imports: Iterable[Import], months: tuple[date, date]) -> list[Impo
         if item.facts.get("last_billed", "9999") >= near
         and item.facts.get("first_billed", "") < str(last)
     ]
+
+
+@lru_cache(maxsize=256)
+def _correcting_cells(path: Path) -> pa.Array:
+    """Return the numbers of the cells of corrections in a file, which is never written again."""
+    cells = pq.read_table(path, columns=["cell_no", "ChargeClass"])
+    return cells.filter(pc.equal(cells["ChargeClass"], "Correction"))["cell_no"].combine_chunks()
 
 
 @dataclass(frozen=True)
@@ -572,7 +612,7 @@ class _File:
         condition = self.only.get(self.stored.item.id)
         if condition:
             where.append(f"c.row_no IN (SELECT row_no FROM {self._all()} WHERE {condition})")
-        if self.charges.accounts is not None:
+        if self.charges.accounts is not None and self.number not in self.charges.near:
             where.append(of_accounts(self.meant()))
         meant = " AND ".join(where)
         return f"SELECT {named} FROM {self._joined(named + meant)} WHERE {meant}"
@@ -623,17 +663,30 @@ class _File:
             f" FROM {self._joined(condition)} WHERE {condition}"
         )
 
+    def has_open_corrections(self) -> bool:
+        """Return whether a charge can be a correction that names neither order nor resource."""
+        near = self.charges.near.get(self.number)
+        if near is None or self.stored.place_of("ChargeClass") != "k":
+            return bool(self.stored.item.facts.get("corrections", 1))
+        rows = near.rows.filter(
+            pc.is_in(near.rows["cell_no"], _correcting_cells(self.stored.cells))
+        )
+        for key in {"order_key", "resource_key"} & set(self.stored.keys):
+            rows = rows.filter(pc.is_null(rows[key]))
+        return bool(rows.num_rows)
+
     def _joined(self, read: str = "") -> str:
         """Return SQL of the rows, with cells and accounts as far as other SQL reads them."""
-        files, engine = self.stored, self.charges.engine
-        joined = f"{engine.file(files.charges)} AS c"
+        files, engine, near = self.stored, self.charges.engine, self.charges.near.get(self.number)
+        rows, accounts = near.tables if near else map(engine.file, (files.charges, files.accounts))
+        joined = f"{rows} AS c"
         days = f"CROSS JOIN LATERAL (SELECT unnest(range({self.days()})) AS nth) AS e"
         divided = self.charges.divides and NTH in read
         read += days if divided else ""
         if 'k."' in read:
             joined += f" JOIN {engine.file(files.cells)} AS k ON k.cell_no = c.cell_no"
         if 'a."' in read:
-            joined += f" JOIN {engine.file(files.accounts)} AS a ON a.account_no = c.account_no"
+            joined += f" JOIN {accounts} AS a ON a.account_no = c.account_no"
         return f"{joined} {days}" if divided else joined
 
     def _all(self) -> str:
@@ -672,7 +725,8 @@ class _Grouping:
         if self._inherits and not elsewhere:
             self._load_corrected(filled)
         filled |= self._packed(months, int(filled["kinds"]), turning)
-        engine.run(_STEPS["coded_charges"], filled)
+        kind, coded = "TABLE" if self._is_near else "VIEW", _STEPS["coded_charges"]
+        engine.make(kind, coded.name, coded.filled(filled), coded.about)
         self._scan(filled)
         engine.run(_STEPS["groups"], filled)
         if not runner.shares(engine.connection):
@@ -705,6 +759,11 @@ class _Grouping:
             self.charges.engine.make("TABLE", name, sql)
             own[what] = name
         return _PLACED.format(rows=f"({file.query(self._row(file))})", **own)
+
+    @property
+    def _is_near(self) -> bool:
+        """True if all files were read for some accounts: what is made of these charges is kept."""
+        return len(self.charges.near) == len(self.charges.files) > 0
 
     @property
     def _is_small(self) -> bool:
@@ -901,15 +960,33 @@ class _Grouping:
             "corrects": f"n.t{place} = 1" if place >= 0 else "false",
             "same_kind": " AND ".join(f"f.{k} IS NOT DISTINCT FROM n.{k}" for k in keys),
         }
-        for name in ("cell_facts", "kind_texts", "cell_kinds"):
-            engine.run(_STEPS[name], filled)
-        table = engine.table("kind_texts")
+        table = self._told_kinds(filled)
         for name in ("currency", *units):
             place = table.column_names.index(name)
             coded = _codes(crediting.codes, table[name])
             table = table.set_column(place, name, coded)
         engine.load("kinds", table)
         return int(table.num_rows)
+
+    def _told_kinds(self, filled: Mapping[str, str]) -> pa.Table:
+        """Make `cell_kinds`; return `kind_texts`, the kinds with their texts.
+
+        Of some accounts alone both are remembered: the files of cells are never written again.
+        """
+        engine, steps = self.charges.engine, [_STEPS[name] for name in _KINDS]
+        sql = tuple(step.filled(filled) for step in steps)
+        if self.charges.near and sql in _known_kinds:
+            kinds, cells = _known_kinds[sql]
+            engine.load("cell_kinds", cells)
+            return kinds
+        for step in steps:
+            engine.run(step, filled)
+        kinds = engine.table("kind_texts")
+        if self.charges.near:
+            if len(_known_kinds) >= _MOST_KNOWN:
+                _known_kinds.clear()
+            _known_kinds[sql] = kinds, engine.table("cell_kinds")
+        return kinds
 
     def _facts_of_cells(self, file: _File) -> str:
         """Return the query of what is read of each cell of a file."""
@@ -945,8 +1022,7 @@ class _Grouping:
     @cached_property
     def _inherits(self) -> bool:
         """True if corrections can inherit an order or a resource, of charges of any month."""
-        facts = (file.stored.item.facts for file in self.charges.files)
-        if not any(fact.get("corrections", 1) for fact in facts):
+        if not any(file.has_open_corrections() for file in self.charges.files):
             return False
         named = set(pc.unique(self.book.links["of_kind"]).to_pylist()) & {"order", "resource"}
         if named & set(self._kinds_named):

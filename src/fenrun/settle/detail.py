@@ -231,6 +231,7 @@ def detail_of(run: Run, payees: Sequence[str], plans: Sequence[Plan]) -> Iterato
         )
         near = near_accounts(charges, book, with_those_below(book, payees))
         charges = charges.of(near)
+        charges.read_near()
         charges.load("near_charges")
         by_label = any(c.counted_column for plan in plans for c in plan.components)
         if not by_label and not has_limits(plans):  # by which one's links can refuse another's

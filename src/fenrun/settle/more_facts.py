@@ -40,6 +40,7 @@ def of_book(
     if len(touched) * _MOST_TOUCHED > charges.count_accounts():
         return None
     some = charges.of(touched)
+    some.read_near()
     some.by_day = True  # on which day something changes differs from book to book
     old, new = (part_of_book(some, book, touched) for book in books)
     # The new book names all that the old one names, so groups by it serve both.
