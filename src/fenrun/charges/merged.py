@@ -279,7 +279,7 @@ class _Merging:
         """Return the charges of all files, some at a time, of which those of the accounts up to
         each of the ends are a part.
         """
-        found = []
+        found: list[_Rows] = []
         for files, own, tuples, codes in zip(self.files, accounts, self.tuples, cells):
             for rows in _some_at_a_time(_file_of_codes(files.charges)):
                 path = folder / f"{len(found)}.arrow"

@@ -58,6 +58,8 @@ _MOST_NEAR = 1 << 27
 """The bytes of row groups, unpacked, that are read at once for some accounts."""
 _FEW_BYTES = 1 << 16
 """The most bytes of a file of accounts that is kept once it was read."""
+_SOME_BYTES = 1 << 20
+"""The same, where few of them are kept."""
 _OF_ROW = "c.import_id"
 _ORDER = b"fenrun.columns"
 """The key of a file's metadata under which the columns of the source stand in their order."""
@@ -331,6 +333,8 @@ def _read_accounts(path: Path) -> pa.Table:
 
 _accounts_in = lru_cache(maxsize=512)(_read_accounts)
 """The same of a file of few accounts: each settlement and explanation reads it."""
+_last_accounts = lru_cache(maxsize=8)(_read_accounts)
+"""The same of larger files, such as those of merged months."""
 
 
 class StoredFiles:
@@ -387,8 +391,10 @@ class StoredFiles:
     @cached_property
     def all_accounts(self) -> pa.Table:
         """The accounts: account_no, InvoiceIssuerName, BillingAccountId, and `subject`: both."""
-        few = self.accounts.stat().st_size <= _FEW_BYTES
-        return _accounts_in(self.accounts) if few else _read_accounts(self.accounts)
+        size = self.accounts.stat().st_size
+        if size > _SOME_BYTES:
+            return _read_accounts(self.accounts)
+        return (_accounts_in if size <= _FEW_BYTES else _last_accounts)(self.accounts)
 
     def rows_of(self, accounts: Sequence[int]) -> pa.Table | None:
         """Return the charges of some accounts as they stand in the file: only where these are is
@@ -397,15 +403,19 @@ class StoredFiles:
         None where that is too much to be held.
         """
         groups, mine = _groups_of(self.charges), np.sort(np.array(accounts, np.int64))
-        if groups is None or not all(map(_is_alike, _schema_of(self.charges).types)):
+        schema = _schema_of(self.charges).remove_metadata()
+        if groups is None or not all(map(_is_alike, schema.types)):
             return None
         places = np.searchsorted(mine, groups.first)
         within = np.append(mine, np.iinfo(np.int64).max)[places] <= groups.last
         if groups.size[within].sum() > _MOST_NEAR:
             return None
-        with pq.ParquetFile(self.charges, metadata=groups.file) as file:
-            found = file.read_row_groups(np.flatnonzero(within).tolist())
-        return found.filter(pc.is_in(found["account_no"], pa.array(mine.astype(np.int32))))
+        texts = [field.name for field in schema if field.type == pa.string()]
+        with pq.ParquetFile(self.charges, metadata=groups.file, read_dictionary=texts) as file:
+            some = np.flatnonzero(within).tolist()
+            found = file.read_row_groups(some, use_threads=False)
+        is_mine = pc.is_in(found["account_no"], pa.array(mine.astype(np.int32)))
+        return found.filter(is_mine).cast(schema)
 
     def query(
         self,

@@ -968,7 +968,7 @@ class _Grouping:
         engine.load("kinds", table)
         return int(table.num_rows)
 
-    def _told_kinds(self, filled: Mapping[str, str]) -> pa.Table:
+    def _told_kinds(self, filled: dict[str, str]) -> pa.Table:
         """Make `cell_kinds`; return `kind_texts`, the kinds with their texts.
 
         Of some accounts alone both are remembered: the files of cells are never written again.

@@ -54,10 +54,10 @@ def digests_as_seen(workspace: Path, folders: Sequence[Path]) -> list[dict[str, 
 
 def _files(folder: Path) -> list[tuple[str, str]]:
     """Return the files in a folder: the name of each there, and its path."""
-    found = []
-    for at, _, names in os.walk(folder):
-        inside = Path(at).relative_to(folder).as_posix()
-        before = "" if inside == "." else f"{inside}/"
+    found, root = [], os.fspath(folder)
+    for at, _, names in os.walk(root):
+        inside = at[len(root) + 1 :].replace(os.sep, "/")
+        before = f"{inside}/" if inside else ""
         found += [(f"{before}{name}", os.path.join(at, name)) for name in names]
     return sorted(one for one in found if os.path.isfile(one[1]))
 
