@@ -79,9 +79,7 @@ ssl.create_default_context = cache(ssl.create_default_context)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the mark of cases that take turns."""
-    config.addinivalue_line(
-        "markers", f"{turns.MARK}(days, whole): one day for each case"
-    )
+    config.addinivalue_line("markers", f"{turns.MARK}(days, whole): one day for each case")
 
 
 def pytest_unconfigure() -> None:
