@@ -12,6 +12,7 @@ import pytest
 
 from fenrun.base.problem import Problem, Refused
 from fenrun.base.when import parse_period
+from fenrun.charges.checks import find
 from fenrun.charges.mendable import read_mendable
 from fenrun.charges.overlaps import find_overlaps
 from fenrun.charges.preview import preview_charges
@@ -249,3 +250,30 @@ def test_a_provider_that_is_known_to_mean_local_times_is_asked_about(tmp_path: P
     zoned = _rows("2024-09-01T03:00:00Z", issuer="Tencent Cloud", billed="2024-08-31T16:00:00Z")
     assert not found(zoned)
     assert not found(_rows("2024-09-01 03:00"))
+
+
+FORMS = [
+    # The starts of three charges, the row that is shown, and whether a zone is asked for.
+    (("2024-09-02 00:00", "2024-09-02T00:00:00Z", "2024-09-03 00:00"), 2, True),
+    (("2024-09-02T00:00Z", "2024-09-02 00:00:00 UTC", "2024-09-03T00:00:00Z"), 2, False),
+    (("2024-09-02T08:00:00+08:00", "2024-09-02 00:00:00Z", "2024-09-03 00:00Z"), 2, False),
+    (("2024-09-02 00:00Z", "2024-09-02", "2024-09-03 00:00Z"), 3, True),
+]
+
+
+@pytest.mark.parametrize("starts, row, is_asked", FORMS)
+def test_a_zone_is_asked_of_times_alone_that_do_not_say_theirs(
+    starts: tuple[str, ...], row: int, is_asked: bool, tmp_path: Path
+) -> None:
+    for zone in ("", "Asia/Tokyo"):
+        path = _write(tmp_path / zone / "charges.csv", _rows(*starts))
+        source, content = open_whole(path, tmp_path / zone, lambda n: None, Said(zone=zone))
+        problems = find(read_staged(source, content, tmp_path / zone))
+        (found,) = (
+            problem
+            for problem in problems
+            if problem.code == "timestamp-form" and problem.place.column == "ChargePeriodStart"
+        )
+        assert zone or found.place.row == row
+        for lang in ("en", "zh-CN"):
+            assert ("--zone" in found.words("fix", lang)) is (is_asked and not zone)

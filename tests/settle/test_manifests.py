@@ -66,7 +66,11 @@ MANIFESTS: dict[str, tuple[Any, list[str], list[str], list[str]]] = {
     "rows of a run that is not there": (
         _azure(PARTS, {}) | {"dataRowCount": 3}, PARTS[:1], PARTS[:1], ["parts-missing"],
     ),
-    "rows that are no number": (_aws(PARTS) | {"rowCount": "x", "rows": True}, PARTS, PARTS, []),
+    "rows that are no number": (_azure(PARTS, {}) | {"dataRowCount": True}, PARTS, PARTS, []),
+    "counts that no provider documents": (
+        {"rowCount": 9, "files": [{"path": n, "size": 1, "rows": 9} for n in PARTS]},
+        PARTS, PARTS, [],
+    ),
     "no manifest of parts": ({"columns": []}, PARTS, PARTS, []),
     "no object": ([1, 2], PARTS, PARTS, []),
     "empty lists": ({"dataFiles": [], "blobs": None, "files": "x"}, PARTS, PARTS, []),

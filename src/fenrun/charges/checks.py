@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from fenrun.base.money import COST_DIGITS, plain
 from fenrun.base.problem import Place, Problem
-from fenrun.base.words import visible
+from fenrun.base.words import Message, visible
 from fenrun.charges.coded import Coded, Codes, Numbers, Truths
 from fenrun.charges.gaps import explained, profile_of
 from fenrun.charges.ids import IDS
@@ -319,11 +319,14 @@ def _of_moments(staged: Staged) -> Iterator[Problem]:
         if where is not None and column.missing is not None:
             where = where & ~column.missing
         if where is not None and where.any():
-            row = int(where.argmax())
+            local = None if staged.source.zone else _both(where, local_rows(staged, name))
+            shown = where if local is None or not local.any() else local
+            row = int(shown.argmax())
             said = column.text.values[column.text.codes[row]].as_py()
             found = _problem(staged, "timestamp-form", name, row, int(where.sum()), said)
             values = {**found.values, "read": column.said(row)}
-            yield Problem(found.code, found.place, values, rows=found.rows)
+            values |= {"also_fix": Message("form-local")} if shown is local else {}
+            yield replace(found, values=values)
 
 
 def _of_zone(staged: Staged) -> Iterator[Problem]:

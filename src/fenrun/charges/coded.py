@@ -47,6 +47,9 @@ class Coded:
     @cached_property
     def counts(self) -> Numbers:
         """The rows of each value, counted; the last number: those that have none."""
+        if len(self.values) == 1:  # as of most columns that nobody asks for
+            none = int(np.count_nonzero(self.codes < 0))
+            return np.array([len(self.codes) - none, none])
         found = np.bincount(self.codes + 1, minlength=len(self.values) + 1)
         return np.roll(found, -1)
 
@@ -170,13 +173,28 @@ Cells = tuple[list[str], Codes, Numbers]
 
 def cells(columns: Mapping[str, Coded], rows: int, most: int) -> Cells:
     """Choose the columns whose tuples of values are at most so many, fewest values first."""
-    ranked = sorted(columns.items(), key=lambda column: (len(column[1].values), column[0]))
-    if ranked:
-        codes, firsts = joined([column for _, column in ranked])
-        if len(firsts) <= most:
-            return [name for name, _ in ranked], codes, firsts
     taken: Cells = [], np.zeros(rows, np.int32), np.zeros(min(rows, 1), np.int64)
-    for name, column in ranked:
+    some: list[tuple[str, Coded]] = []
+    width = 1
+    for name, column in sorted(columns.items(), key=lambda item: (len(item[1].values), item[0])):
+        many = len(column.values) + 1
+        if some and width * many > max(_FEW_NUMBERS, rows):
+            taken = _with_all(taken, some, most)
+            some, width = [], len(taken[2])
+        some.append((name, column))
+        width *= many
+    return _with_all(taken, some, most)
+
+
+def _with_all(taken: Cells, some: Sequence[tuple[str, Coded]], most: int) -> Cells:
+    """Add columns to the cells at once if their tuples are few; else one after the other."""
+    names, codes, firsts = taken
+    if len(some) > 1:
+        before = Coded(codes, pa.nulls(len(firsts)))
+        more, starts = joined([before, *(column for _, column in some)])
+        if len(starts) <= most:
+            return [*names, *(name for name, _ in some)], more, starts
+    for name, column in some:
         taken = _with(taken, name, column, most)
     return taken
 

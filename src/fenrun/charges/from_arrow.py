@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from fenrun.base.cores import on_all_cores
 from fenrun.base.money import COST_DECIMALS
 from fenrun.charges.coded import Coded, coded, replaced
 from fenrun.charges.decimals import Decimals, as_decimals, typed
@@ -108,23 +109,35 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
 def _staged(source: Source, table: pa.Table, kinds: Mapping[str, pa.DataType]) -> Staged:
     """Type the columns of a file."""
     texts, moments, numbers, null_rows = {}, {}, {}, {}
-    for spelt, name in source.names.items():
-        column, kind = table[spelt], kinds.get(spelt, pa.string())
-        if is_decimal(name):
-            numbers[name], null_rows[name] = _number(column, kind)
-        elif is_moment(name) and not pa.types.is_string(kind):
-            moments[name] = Moments(_moment(column, kind))
+
+    def typed_column(spelt: str) -> tuple[Coded | Moments | Decimals, Any]:
+        return _typed_column(source.names[spelt], table[spelt], kinds.get(spelt, pa.string()))
+
+    found = on_all_cores(typed_column, source.names)
+    for name, (column, null_rows[name]) in zip(source.names.values(), found):
+        if isinstance(column, Coded):
+            texts[name] = column
+        elif isinstance(column, Moments):
+            moments[name] = column
         else:
-            text, null_rows[name] = _text(column, kind)
-            if is_moment(name):
-                moments[name] = Moments(_moment_of_text(text), text)
-            else:
-                texts[name] = text
+            numbers[name] = column
     in_store = typed(numbers, COSTS)
     if in_store is None:
         raise NotPlain("numbers that are too large")
     words = _words(null_rows, table.num_rows) if source.format == "csv" else Words()
     return Staged(source, table.num_rows, texts, moments, in_store, words)
+
+
+def _typed_column(
+    name: str, column: pa.ChunkedArray, kind: pa.DataType
+) -> tuple[Coded | Moments | Decimals, Any]:
+    """Return a column in its type, and which rows hold the word NULL (None: none does)."""
+    if is_decimal(name):
+        return _number(column, kind)
+    if is_moment(name) and not pa.types.is_string(kind):
+        return Moments(_moment(column, kind)), None
+    text, null_rows = _text(column, kind)
+    return (Moments(_moment_of_text(text), text) if is_moment(name) else text), null_rows
 
 
 def _text(column: pa.ChunkedArray, kind: pa.DataType) -> tuple[Coded, Any]:

@@ -49,6 +49,8 @@ IDENTIFYING = (
 The invoice is not among them: it is often not known before the month is billed.
 """
 _MOMENTS = ("BillingPeriodStart", "ChargePeriodStart", "ChargePeriodEnd")
+_BLOCK = 1 << 15
+"""Charges that are digested together: they stay in the processor's cache."""
 _KEPT_BITS = 48
 """Bits of a digest that are kept: two of a million charges each share one by chance in 1 of 300."""
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -106,18 +108,19 @@ def digests_of(charges: Charges) -> _Digested:
     columns = charges.columns
     found: Digests = np.zeros(len(charges.row_no), np.uint64)
     with_money = np.zeros(len(found), np.bool_)
-    for name in IDENTIFYING:
-        column = columns.get(name)
-        if isinstance(column, Coded):
-            _mix(found, _of_values(column))
-        else:
-            _mix(found, np.uint64(0))
-    for name in _MOMENTS:
-        _mix(found, _micros(columns[name]) if name in columns else np.uint64(0))
-    for name in COSTS:
-        cost = _cost(columns[name]) if name in columns else np.zeros(len(found), np.uint64)
-        with_money |= cost != 0
-        _mix(found, cost)
+    texts = [c if isinstance(c, Coded) else None for c in map(columns.get, IDENTIFYING)]
+    values = [(column, _table(column)) for column in texts]
+    moments = [_micros(columns[name]) if name in columns else None for name in _MOMENTS]
+    costs = [_cost(columns[name]) if name in columns else None for name in COSTS]
+    for start in range(0, len(found), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        part, nothing = found[rows], np.zeros(1, np.uint64)
+        for column, table in values:
+            _mix(part, table[column.codes[rows]] if column and len(table) > 1 else table)
+        for numbers in (*moments, *costs):
+            _mix(part, nothing if numbers is None else numbers[rows])
+        for cost in (cost for cost in costs if cost is not None):
+            with_money[rows] |= cost[rows] != 0
     return found, with_money
 
 
@@ -128,12 +131,10 @@ def _mix(found: Digests, more: Any) -> None:
     found ^= found >> _SHIFT
 
 
-def _of_values(column: Coded) -> Digests:
-    """Return a number for each row's text, 0 where it has none; one number where all have one."""
-    if column.is_constant:
-        return _of_texts(column.values)
-    found: Digests = np.append(_of_texts(column.values), np.uint64(0))[column.codes]
-    return found
+def _table(column: Coded | None) -> Digests:
+    """Return a number for each text of a column, and 0 for none; one number where all have one."""
+    texts = np.empty(0, np.uint64) if column is None else _of_texts(column.values)
+    return texts if column and column.is_constant else np.append(texts, np.uint64(0))
 
 
 def _of_texts(texts: pa.Array) -> Digests:

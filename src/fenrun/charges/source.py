@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -313,11 +314,13 @@ def read_content(source: Source, progress: Callable[[int], Any]) -> Content:
     """
     seen = hashlib.sha256()
     text = _Text(source.path)
-    for block in blocks(source.path, source.compression):
-        seen.update(block)
-        progress(len(block))
-        if source.format == "csv":
-            text.add(block)
+    with ThreadPoolExecutor(1) as beside:
+        for block in blocks(source.path, source.compression):
+            digested = beside.submit(seen.update, block)
+            progress(len(block))
+            if source.format == "csv":
+                text.add(block)
+            digested.result()
     return Content(source.digest or seen.hexdigest(), text.lines, text.is_plain())
 
 
@@ -372,10 +375,10 @@ class _Text:
     def _inspect(self, text: bytes) -> None:
         """Inspect the bytes of a text that have a neighbour on both sides."""
         self._is_odd |= b"\0" in text
-        if b"\r" in text[1:-1]:
+        if text.find(b"\r", 1, -1) >= 0:
             self._returns += text.count(b"\r", 1, -1)
             self._pairs += text.count(b"\r\n", 1)
-        if b'"' in text[1:-1]:
+        if text.find(b'"', 1, -1) >= 0:
             self._inspect_quotes(np.frombuffer(text, np.uint8))
 
     def _inspect_quotes(self, text: npt.NDArray[np.uint8]) -> None:

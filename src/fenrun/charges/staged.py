@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fenrun.base.cores import on_all_cores
 from fenrun.base.money import plain
 from fenrun.base.problem import Problem
 from fenrun.charges.coded import Coded, Numbers, Truths
@@ -208,9 +209,10 @@ class Staged:
         """Return the charges that are not in quarantine, in the order of the file."""
         row_no = np.arange(FIRST_ROW, self.rows + FIRST_ROW, dtype=np.int64)
         kept = None if self.quarantined is None else np.flatnonzero(~self.quarantined)
-        names = self.source.names.values()
-        columns = {_beside_keys(name): self._kept(name, kept) for name in names}
-        return Charges(row_no if kept is None else row_no[kept], columns)
+        names = list(self.source.names.values())
+        columns = on_all_cores(lambda name: self._kept(name, kept), names)
+        kept_no = row_no if kept is None else row_no[kept]
+        return Charges(kept_no, dict(zip(map(_beside_keys, names), columns)))
 
     def _kept(self, name: str, kept: Any) -> Coded | pa.Array:
         if name in self.texts:

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from fenrun.base.cores import on_all_cores
 from fenrun.base.ids import AT, short
 from fenrun.base.problem import Place, refused
 from fenrun.base.table import read_parquet
@@ -100,15 +101,17 @@ def write_charges(folder: Path, charges: Charges | pa.Table, source: str = CHARG
     pq.write_table(accounts, folder / ACCOUNTS, compression="zstd")
     order = _by_account(account, row_no)
     numbers = {"account_no": account, "cell_no": cell, "row_no": row_no}
-    rows: dict[str, Any] = {name: pa.array(values[order]) for name, values in numbers.items()}
-    rows |= {name: values.take(pa.array(order)) for name, values in keys.items()}
-    for name in (n for n in columns if n not in {*names, *ACCOUNT}):
-        column = columns[name]
-        rows[stored_name(name)] = (
-            column.at(order) if isinstance(column, Coded) else column.take(pa.array(order))
-        )
+    rows: dict[str, Any] = {name: pa.array(values) for name, values in numbers.items()} | keys
+    rows |= {stored_name(n): columns[n] for n in columns if n not in {*names, *ACCOUNT}}
+    sorted_rows = on_all_cores(lambda values: _in_order(values, order), rows.values())
+    rows = dict(zip(rows, sorted_rows))
     with RowGroups(folder / CHARGES, list(columns)) as written:
         written.add(rows)
+
+
+def _in_order(column: Coded | pa.Array, rows: Numbers) -> Coded | pa.Array:
+    """Return a column with its rows in another order."""
+    return column.at(rows) if isinstance(column, Coded) else column.take(pa.array(rows))
 
 
 def _at(column: Coded | pa.Array, rows: Numbers) -> pa.Array:

@@ -1,8 +1,9 @@
 """Manifests of exports: the parts that one run of an export has, so that none lacks in silence.
 
-AWS names them in `dataFiles` (or `reportKeys`), Azure in `blobs` with their bytes. A part that is
-not there, or not whole, is open until it comes; a file beside the parts that no manifest names is
-of another run, and is not read by itself.
+AWS Data Exports name them in `dataFiles`, Cost and Usage Reports in `reportKeys`, both without any
+count; Azure in `blobs`, with the bytes and rows of each and the rows of all; Google Cloud exports
+to BigQuery, without a manifest. A part that is not there, or not whole, is open until it comes; a
+file beside the parts that no manifest names is of another run, and is not read by itself.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from fenrun.base.problem import Place, Problem
 
 _LISTS = ("dataFiles", "reportKeys", "blobs", "files")
 _NAMES = ("blobName", "name", "path", "key", "url")
-_BYTES = ("byteCount", "bytes", "size", "contentLength")
-_ROWS = ("dataRowCount", "rowCount", "recordCount", "rows", "numRows")
+_BYTES, _ROWS = "byteCount", "dataRowCount"
+"""The counts of Azure. A name that no provider documents may count anything: none is guessed."""
 _RUNS = ("executionId", "assemblyId", "runId", "eTag")
 _DATE = re.compile(r"20\d\d-?[01]\d(?:-?[0-3]\d)?")
 _LARGEST = 16 << 20
@@ -180,7 +181,7 @@ def _manifests(folder: Path) -> Iterator[_Manifest]:
             parts = tuple(dict.fromkeys(_named_in(said, path.parent)))
             if parts:
                 own = digest("manifest", str(path.relative_to(folder)), [p.name for p in parts])
-                rows = next(_counts(said, _ROWS), None)
+                rows = _count(said, _ROWS)
                 yield _Manifest(path, _run(said) or short(own), parts, rows)
 
 
@@ -210,14 +211,15 @@ def _named(said: Mapping[str, Any]) -> Iterator[_Part]:
                 yield _Part(item.strip(), None)
             elif isinstance(item, dict):
                 path = next((item[n] for n in _NAMES if isinstance(item.get(n), str)), "")
-                size, rows = (next(_counts(item, names), None) for names in (_BYTES, _ROWS))
+                size, rows = _count(item, _BYTES), _count(item, _ROWS)
                 if path.strip():
                     yield _Part(path.strip(), size, rows)
 
 
-def _counts(said: Mapping[str, Any], names: Iterable[str]) -> Iterator[int]:
-    """Yield the numbers that stand below some names."""
-    return (said[name] for name in names if type(said.get(name)) is int)
+def _count(said: Mapping[str, Any], name: str) -> int | None:
+    """Return the number that stands below a name; None where none does."""
+    count = said.get(name)
+    return count if type(count) is int else None
 
 
 def _run(said: Mapping[str, Any]) -> str:
