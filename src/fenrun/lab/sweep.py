@@ -193,23 +193,28 @@ class _Swept:
         return self.lab.patched(read, [path for path in read.paths if path[0] != "plans"])
 
     def _variants(self, patched: Patched) -> list[Variant]:
-        return [one for some in self._passes() for one in self._pass(patched, some)]
-
-    def _passes(self) -> Iterator[list[int]]:
-        """Yield the numbers of the variants that are settled in one pass."""
+        """Return what each variant pays. All passes are of as many variants: see `_pass`."""
         changed = len({one.plan for one in self.scenario.text.plans})
-        size = max(1, _AT_ONCE // changed)
+        size = min(max(1, _AT_ONCE // changed), len(self.variants))
+        found: list[Variant] = []
         for start in range(0, len(self.variants), size):
-            yield list(range(start, min(start + size, len(self.variants))))
+            first = min(start, len(self.variants) - size)
+            numbers = range(first, first + size)
+            found += (one for one in self._pass(patched, numbers) if one.number > start)
+        return found
 
     def _pass(self, patched: Patched, numbers: Sequence[int]) -> Iterator[Variant]:
-        """Yield what some variants pay."""
+        """Yield what some variants pay.
+
+        Plans are called by their place in the pass, so that all passes whose plans credit and
+        measure alike share the months that the first of them measures.
+        """
         swept: list[dict[str, object]] = []
         plans: list[Plan] = []
         changed: set[str] = set()
-        for number in numbers:
+        for place, number in enumerate(numbers):
             for plan in self._plans(self.variants[number]):
-                other = f"{plan.id} #{number + 1}"  # no plan's id has a blank
+                other = f"{plan.id} #{place}"  # no plan's id has a blank
                 swept.append({"variant": number + 1, "plan_id": other})
                 plans.append(as_other(plan, other))
                 changed.add(plan.id)
