@@ -21,7 +21,7 @@ from: 2024-01-01
 vary: {{rate: {{from: 0.01 %, to: {last} %, step: 0.01 %}}}}
 plans:
   - plan: channel-2024
-    set: {{tables.growth-rates.bands: [below 30 % pays 0 %, "from 30 % pays {{rate}}"]}}
+    set: {{tables.month-rates.2024-06-01.bands: [below 100 % pays 0 %, "from 100 % pays {{rate}}"]}}
 """
 
 
