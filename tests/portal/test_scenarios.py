@@ -79,7 +79,7 @@ def _all_or_nothing_is_published(own: Portal) -> None:
         assert asked.json()["asked_by"] == "operations", asked.text
         plan = client.get("/api/plans").json()["rows"][0]["text"]
         (problem, *_) = second.post(f"{path}/publish").json()["problems"]
-        assert problem["code"] == "terms-needed"
+        assert problem["code"] == "book-value"
         assert client.get("/api/plans").json()["rows"][0]["text"] == plan
         assert not client.get(path).json()["published_by"]
 

@@ -5,10 +5,10 @@ Where components do not depend on each other, those that no variant changes are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
 from dataclasses import fields, replace
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from fenrun.plan.check.limits import depends_on_others
 from fenrun.plan.rows import ROW_TYPES, Plan
@@ -85,5 +85,5 @@ def _said(rows: Sequence[Any]) -> list[tuple[Any, ...]]:
 
 
 @cache
-def _fields(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind) if field.name != "line")
+def _fields(kind: Hashable) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cast(Any, kind)) if field.name != "line")
