@@ -81,7 +81,8 @@ def _all_or_nothing_is_published(own: Portal) -> None:
         (problem, *_) = second.post(f"{path}/publish").json()["problems"]
         assert problem["code"] == "book-value"
         assert client.get("/api/plans").json()["rows"][0]["text"] == plan
-        assert not client.get(path).json()["published_by"]
+        rows = client.get("/api/scenarios").json()["rows"]
+        assert not next(row for row in rows if row["number"] == made["number"])["published_by"]
 
 
 def _refused_to_all_others(own: Portal) -> None:

@@ -202,6 +202,7 @@ class Store:
         Nobody else writes meanwhile, and who reads sees all of it or nothing. Where the block
         raises, or the process ends, nothing was written.
         """
+        self.code(self.actor)  # may be noted elsewhere, for which nobody must wait inside
         with self.log.writing() as log:
             within = Together(log)
             try:

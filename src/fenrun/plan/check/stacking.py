@@ -93,7 +93,10 @@ def _steepest(payoff: Payoff) -> Fraction | None:
     """
     tiers, c = payoff.columns[payoff.column], payoff.component
     rates = [tier.rate for tier in tiers]
-    is_even = all(tier.kind == "marginal" for tier in tiers) or len(tiers) == 1
+    is_sliced = all(tier.kind == "marginal" for tier in tiers)
+    if is_sliced and len(payoff.columns) > 1:
+        return None  # what is sold in one column moves the slices of the others
+    is_even = is_sliced or len(tiers) == 1
     begins = tiers[0].lower in (None, 0)
     if not is_even or any(tier.flat for tier in tiers) or c.floor is not None:
         return None
@@ -109,7 +112,9 @@ def _examples(plan: Plan, plain: _Plain, loss: Fraction) -> Iterator[Stacking]:
     days = sorted({p.start for some in plain.values() for p in some})
     for names in _together(plan, plain):
         for day in days:
-            columns = {n: [p for p in plain[n] if p.start <= day < p.end] for n in names}
+            columns = {
+                n: [p for p in plain[n] if p.periods and p.start <= day < p.end] for n in names
+            }
             yield from _on_a_day({n: some for n, some in columns.items() if some}, loss)
 
 
@@ -121,9 +126,8 @@ def _on_a_day(columns: _Plain, loss: Fraction) -> Iterator[Stacking]:
     pairs += [(bound - 1, Fraction(1)) for bound in bounds if bound > 1]
     for before, more in pairs:
         parts = {n: max(_more(p, before, more) for p in some) for n, some in columns.items()}
-        paying = {name: part for name, part in parts.items() if part > 0}
-        earned = sum(paying.values(), _NOTHING)
-        yield Stacking(False, loss, None, tuple(paying), before, more, earned)
+        paying = tuple(name for name, part in parts.items() if part)
+        yield Stacking(False, loss, None, paying, before, more, sum(parts.values(), _NOTHING))
 
 
 def _more(payoff: Payoff, before: Fraction, more: Fraction) -> Fraction:
