@@ -28,10 +28,13 @@ def day() -> int | None:
     return None if said == "all" or "FENRUN_NIGHTLY" in os.environ else int(said)
 
 
-def share(rows: Sequence[_T], days: int) -> Sequence[_T]:
-    """Those of the rows that have their turn: over `days` days all of them, at night all."""
+def share(rows: Sequence[_T], days: int, begun: int = 0) -> Sequence[_T]:
+    """Those of the rows that have their turn: over `days` days all of them, at night all.
+
+    Who has `begun` so many days before others has other rows on a day.
+    """
     today = day()
-    return rows if today is None else rows[today % min(days, max(1, len(rows))) :: days]
+    return rows if today is None else rows[(today + begun) % min(days, max(1, len(rows))) :: days]
 
 
 def leave_for_their_day(config: pytest.Config, items: list[pytest.Item]) -> None:
