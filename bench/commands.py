@@ -194,13 +194,18 @@ def bench_variants(rows: int, variants: int, repeats: int, json_: bool) -> None:
 @_of_month(200_000)
 @_many("--variants", 400, "How many variants of its plan.", 3)
 @_repeats(1)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Take the month that this folder has, or import it there, for the next time.",
+)
 @as_json
-def bench_sweep(rows: int, variants: int, repeats: int, json_: bool) -> None:
+def bench_sweep(rows: int, variants: int, repeats: int, folder: Path | None, json_: bool) -> None:
     """Sweep a month over many rates, as `fenrun sweep` does: plans are read, lines are not made.
 
     What is said of each variant must be the same each time.
     """
-    _show(repeats + 1, json_, lambda step: sweep.run(rows, variants, repeats, step))
+    _show(repeats, json_, lambda step: sweep.run(rows, variants, repeats, step, folder))
 
 
 @command.command(name="explain")

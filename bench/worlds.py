@@ -72,6 +72,16 @@ def import_month(folder: Path, rows: int) -> tuple[Store, Took]:
     return store, took
 
 
+def month_in(folder: Path, rows: int) -> Store:
+    """Return the month of so many charges that a folder has, or import it into that."""
+    of_rows = folder / f"month-{rows}"
+    if not (of_rows / "imported").exists():
+        of_rows.mkdir(parents=True, exist_ok=True)
+        import_month(of_rows, rows)
+        (of_rows / "imported").touch()
+    return Store(of_rows / "workspace")
+
+
 def import_year(folder: Path, rows: int, months: int = 12, late: bool = False) -> Store:
     """Make a world's twelve months, and import the files that its first months need.
 

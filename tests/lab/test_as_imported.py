@@ -117,6 +117,13 @@ def _shifts(draw: st.DrawFn) -> str:
     return f"shifts: [{{in: 2020-01/2027-12, months: {months}, {where}}}]"
 
 
+@st.composite
+def _coupons(draw: st.DrawFn) -> str:
+    where = f"where: \"ServiceName = '{draw(services)}'\""
+    more = draw(st.sampled_from(("50 %", "12.5 %", "200 %")))
+    return f"coupons: [{{coupon: C-S, more: {more}, from: 2020-01-01, {where}}}]"
+
+
 KINDS = (
     _labels(),
     _moves(),
@@ -126,6 +133,7 @@ KINDS = (
     _prices(),
     _shifts(),
     _agreements(),
+    _coupons(),
     _orders(),
 )
 
@@ -179,12 +187,9 @@ def _repriced(
                 change = rate(one.get("list") or one["contracted"])
                 factors["list"] *= change if "list" in one else 1
                 factors["price"] *= 1 if one.get("keep") == "price" else change
-        if not factors["usage"]:
-            continue
-        new = dict(row)
-        for one in data.get("shifts", ()):
-            if f"'{row['ServiceName']}'" in one["where"]:
-                new |= _booked_later(row, int(one["months"]), zone)
+        new = (
+            dict.fromkeys(("ChargeCategory", "x_CouponId")) | row if "coupons" in data else {**row}
+        )
         for cost in COSTS:
             if row[cost] is not None:
                 when = 1 if cost == "EffectiveCost" else factors["billing"]
@@ -196,7 +201,30 @@ def _repriced(
         if row["ListCost"] is not None:
             listed = row["ListCost"] * factors["list"] * factors["usage"]
             new["ListCost"] = listed * factors["billing"]
-        found.append(new)
+        for one in data.get("coupons", ()):
+            if f"'{row['ServiceName']}'" in one["where"]:
+                found += _paid_by_coupon(new, one["coupon"], rate(one["more"]) - 1, counts_cash)
+        for one in data.get("shifts", ()):
+            if f"'{row['ServiceName']}'" in one["where"]:
+                new |= _booked_later(row, int(one["months"]), zone)
+        if factors["usage"]:
+            found.append(new)
+    return found
+
+
+def _paid_by_coupon(
+    row: dict[str, Any], coupon: str, part: Decimal, counts_cash: bool
+) -> list[dict[str, Any]]:
+    """A part more of a charge, and the credit that takes it off again."""
+    credit = {"ChargeCategory": "Credit", "x_CouponId": coupon}
+    found = []
+    for more, times in ((dict.fromkeys(credit), part), (credit, -part)):
+        one = row | more
+        for cost in (*COSTS, "ListCost"):
+            one[cost] = None if row[cost] is None else row[cost] * times
+        if row["x_Cash"] is not None and counts_cash:
+            one["x_Cash"] = format(Decimal(row["x_Cash"]) * times, "f")
+        found.append(one)
     return found
 
 

@@ -181,7 +181,16 @@ FORBIDDEN = {
 @pytest.mark.parametrize("text", FORBIDDEN, ids=lambda text: "+".join(sorted(FORBIDDEN[text])))
 def test_a_plan_that_does_not_allow_it_is_not(world: Path, tmp_path: Path, text: str) -> None:
     store = _with_plan(world, tmp_path, text)
-    assert not attack(store, YEAR, kinds=sorted(FORBIDDEN[text])).exploits
+    found = attack(store, YEAR, kinds=sorted(FORBIDDEN[text]))
+    assert not found.exploits
+    assert found.is_bounded or "deal" not in found.tried
+
+
+def test_where_no_bound_on_dealings_is_known_it_is_said(world: Path, tmp_path: Path) -> None:
+    """Paid per month, the period has no one curve of amounts."""
+    store = _with_plan(world, tmp_path, plan(PER_MONTH, STEP))
+    found = attack(store, YEAR, kinds=["deal"])
+    assert (found.tried, found.is_bounded) == ({"deal": 0}, False)
 
 
 @pytest.mark.parametrize(

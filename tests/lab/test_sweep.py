@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +11,11 @@ from fenrun.base.problem import Refused
 from fenrun.base.when import parse_period
 from fenrun.lab import sweep, whatif
 from fenrun.lab.variants import variants_of
+from fenrun.lab.varying import varying
+from fenrun.plan.rows import Plan
+from fenrun.settle.facts import plans_as_of
 from fenrun.store.facts import Store
-from tests.lab.worlds import PAYS, charge, owned, plan, scenario, workspace
+from tests.lab.worlds import KNOWN, PAYS, charge, owned, plan, scenario, workspace
 
 YEAR = parse_period("2024")
 _TIERS = "kind: all units, bands: [below 1000 pays 10 %, from 1000 pays 20 %]"
@@ -94,6 +98,36 @@ def test_a_variant_is_the_scenario_with_its_values_written_in(store: Store, more
     ]
     swept = [(one.earned, one.earned_more, one.winners, one.losers) for one in found.variants]
     assert swept == settled
+
+
+_TWO = (
+    f"{_TIERS}}}], others: [{{from: 2024-01-01, source: Terms, kind: all units, bands: [pays 3 %]"
+)
+_OTHER = PAYS.replace("sales", "other").replace("table: rates", "table: others, cap: 50")
+
+
+@pytest.mark.in_turn(2)
+@pytest.mark.parametrize("earn", [f"{PAYS}, {_OTHER}", f"{{id: best, max: [{PAYS}, {_OTHER}]}}"])
+def test_what_no_variant_changes_is_settled_once(tmp_path: Path, earn: str) -> None:
+    """3 % of 500, 1,500 and 3,000, at most 50, beside what varies: or the better of both alone."""
+    book = owned(K1={"partner": "P1"}, K2={"partner": "P2"}, K3={"partner": "P3"})
+    charges = [charge("A1", 500), charge("A2", 1500), charge("A3", 3000)]
+    two = workspace(tmp_path, book, charges, plan(earn, _TWO))
+    found = sweep(two, scenario(_VARIED), YEAR)
+    changed = plan_of(two)
+    is_apart = "max" not in earn
+    assert varying(changed, [changed]) == (set() if is_apart else {"sales", "other"})
+    assert found.now == {"CNY": 950 + 15 + 45 + 50 if is_apart else 950}
+    assert [(v.earned_more, v.losers) for v in found.variants][:3] == (
+        [(-10, 1), (-190, 2), (0, 0)]
+    )
+    assert found.variants[0].earned == found.now["CNY"] - 10
+
+
+def plan_of(store: Store) -> Plan:
+    """The plan of a workspace."""
+    (file,) = plans_as_of(store, KNOWN)
+    return file.plan
 
 
 def test_a_sweep_leaves_no_trace(store: Store) -> None:

@@ -10,6 +10,13 @@ CHEAPER = """scenario: cheaper
 from: 2024-01-01
 prices: [{list: -10 %}]
 """
+HALF_WRONG = """scenario: half-wrong
+from: 2024-01-01
+plans:
+  - plan: channel-2024
+    set: {tables.growth-rates.bands: [below 30 % pays 0 %, from 30 % pays 8 %]}
+agreements: [{agreement: C-1, customer: PARTY, amount: 100, currency: CNY}]
+"""
 OTHER_RATE = """scenario: other-rate
 from: 2024-01-01
 plans:
@@ -61,7 +68,24 @@ def test_operations_save_run_and_publish_by_two_and_nobody_else_sees_it(own: Por
             done = second.post(f"{path}/publish")
             assert done.json().get("published_by") == "second", done.text
         assert "from 30 % pays 9 %" in client.get("/api/plans").json()["rows"][0]["text"]
+    _all_or_nothing_is_published(own)
     _refused_to_all_others(own)
+
+
+def _all_or_nothing_is_published(own: Portal) -> None:
+    """The plan alone would do; the commit beside it has no last day, which no terms may lack."""
+    with own.sign_in("operations") as client, own.sign_in("second") as second:
+        text = HALF_WRONG.replace("PARTY", own.parties["customer"])
+        made = client.post("/api/scenarios", json={"text": text}).json()
+        path = f"/api/scenarios/{made['number']}"
+        asked = client.post(f"{path}/ask", json={"reason": "Agreed."})
+        assert asked.json()["asked_by"] == "operations", asked.text
+        plan = client.get("/api/plans").json()["rows"][0]["text"]
+        (problem, *_) = second.post(f"{path}/publish").json()["problems"]
+        assert problem["code"] == "book-value"
+        assert client.get("/api/plans").json()["rows"][0]["text"] == plan
+        rows = client.get("/api/scenarios").json()["rows"]
+        assert not next(row for row in rows if row["number"] == made["number"])["published_by"]
 
 
 def _refused_to_all_others(own: Portal) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from fenrun.base.money import plain, show_rate
 from fenrun.base.problem import Place, refused
@@ -16,26 +18,40 @@ from fenrun.base.when import Period, show_moment
 from fenrun.base.words import say
 from fenrun.cli.output import (
     WORKSPACE,
+    PeriodType,
     RateType,
     as_json,
     known_option,
     language,
-    period_option,
     print_json,
     problems_as_json,
     progress,
 )
 from fenrun.cli.rows_shown import in_minor_units
+from fenrun.cli.text_attack import show_text_attack
 from fenrun.lab.attack import Attack, Exploit, attack
 from fenrun.lab.fixes import ONE_RATE, Fix
 from fenrun.lab.moves import ASSUMED, MOVES
 from fenrun.lab.scenario_text import NOBODY
+from fenrun.plan.read import load_plan
 from fenrun.store.facts import Store
 
 
+class _PlanOrWorkspace(click.ParamType[Path | Store]):
+    """A plan's file, or a workspace."""
+
+    name = "PLAN|WORKSPACE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path | Store:
+        path = Path(value)
+        return path if path.is_file() else WORKSPACE.convert(value, param, ctx)
+
+
 @click.command(name="attack")
-@click.argument("workspace", type=WORKSPACE)
-@period_option
+@click.argument("what", type=_PlanOrWorkspace(), metavar="PLAN|WORKSPACE")
+@click.option("--period", type=PeriodType(), help="Of a workspace: 2024-09, 2024-Q3 or 2024.")
 @known_option
 @click.option("--most", type=click.IntRange(1, 100), default=3, help="Show so many at most.")
 @click.option(
@@ -67,9 +83,11 @@ from fenrun.store.facts import Store
     help="Also write the scenarios into this folder.",
 )
 @as_json
+@click.pass_context
 def command(
-    workspace: Store,
-    period: Period,
+    context: click.Context,
+    what: Path | Store,
+    period: Period | None,
     known: datetime | None,
     most: int,
     largest: int,
@@ -78,19 +96,28 @@ def command(
     json_: bool,
     **assumed: Decimal | None,
 ) -> None:
-    """Try the moves of a catalogue on a PERIOD, and show those that pay somebody more for nothing.
+    """Show how a plan can be gamed: by its text alone, or with the facts of a WORKSPACE.
 
-    Each is a scenario: settle it yourself with `fenrun whatif`. It says who gains, what it costs
-    the vendor and others, by which component, and which changes of the plan would take the gain
-    away, first who takes most for what it changes of the pay of all. What a move costs that no
-    table says is assumed, and told. Only the moves of the catalogue are covered; what a plan's text
-    alone allows, `fenrun plan check` says.
+    Of a PLAN's text it says whether business that is split, pooled, moved in time or relabelled can
+    earn more, and whether all incentives together pay more than goods lose that go round (--loss).
+
+    On a period of a workspace the moves of a catalogue are tried, and those shown that pay somebody
+    more for nothing. Each is a scenario: settle it yourself with `fenrun whatif`. It says who
+    gains, what it costs the vendor and others, by which component, and which changes of the plan
+    would take the gain away, first who takes most for what it changes of the pay of all. What a
+    move costs that no table says is assumed, and told. Only the moves of the catalogue are covered.
     """
+    rates = {name: rate for name, rate in assumed.items() if rate is not None}
+    assuming = replace(ASSUMED, **rates)
+    if isinstance(what, Path):
+        _refuse_of_workspace(context)
+        show_text_attack(load_plan(what), Fraction(assuming.loss), json_)
+        return
+    if period is None:
+        raise click.MissingParameter(ctx=context, param=_parameter(context, "period"))
     with progress("attack") as step:
-        rates = {name: rate for name, rate in assumed.items() if rate is not None}
         chosen = kinds or tuple(MOVES)
-        assuming = replace(ASSUMED, **rates)
-        found = attack(workspace, period, known, most, largest, step, chosen, assuming)
+        found = attack(what, period, known, most, largest, step, chosen, assuming)
     if out:
         _write(found, out)
     if json_:
@@ -103,11 +130,33 @@ def command(
     click.echo(say("attack-title", lang, **said, **counts))
     shown = {name: show_rate(rate) for name, rate in asdict(found.assumed).items()}
     click.echo(say("attack-assumed", lang, **shown))
+    if not found.is_bounded:
+        click.echo(say("attack-unbounded", lang))
     for one in found.exploits:
         click.echo()
         _print(one, lang)
     if not found.exploits:
         click.echo(say("attack-nothing", lang))
+
+
+_OF_TEXT = ("what", "loss", "json_")
+"""What can be said where a plan's text alone is asked."""
+
+
+def _refuse_of_workspace(context: click.Context) -> None:
+    """Refuse options that mean nothing without a workspace."""
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in _OF_TEXT
+        and context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(say("attack-of-workspace", language(), options=", ".join(given)))
+
+
+def _parameter(context: click.Context, name: str) -> click.Parameter:
+    return next(one for one in context.command.params if one.name == name)
 
 
 def _write(found: Attack, folder: Path) -> None:
@@ -167,6 +216,7 @@ def _as_json(found: Attack) -> dict[str, Any]:
         "known": show_moment(found.known),
         "assumed": {name: plain(rate) for name, rate in asdict(found.assumed).items()},
         "tried": found.tried,
+        "dealings_bounded": found.is_bounded,
         "exploits": [
             {
                 "scenario": one.scenario.id,

@@ -113,9 +113,7 @@ def _check(plans: tuple[Path, ...], json_: bool) -> list[Problem]:
             {
                 "plans": [file.plan.id for file in files],
                 "proofs": [
-                    {"plan": file.plan.id, **vars(proof), "why": _why(proof)}
-                    for file, _, proofs in examined
-                    for proof in proofs
+                    proof_as_json(file, proof) for file, _, proofs in examined for proof in proofs
                 ],
                 **problems_as_json(problems),
             }
@@ -124,22 +122,31 @@ def _check(plans: tuple[Path, ...], json_: bool) -> list[Problem]:
         for file, found, proofs in examined:
             if not found:
                 click.echo(say("plan-ok", language(), plan=file.plan.id))
-            _print_proofs(file, proofs)
+            print_proofs(file, proofs)
         print_problems(problems)
     return problems
+
+
+def proof_as_json(file: PlanFile, proof: Proof) -> dict[str, Any]:
+    """Return a verdict on a plan's component as plain data."""
+    return {"plan": file.plan.id, **vars(proof), "why": why_unexamined(proof)}
 
 
 _QUESTIONS = ("split", "merge", "timing", "transfer")
 
 
-def _print_proofs(file: PlanFile, proofs: list[Proof]) -> None:
+def print_proofs(file: PlanFile, proofs: list[Proof]) -> None:
     """Print a row for each component: what is proven of it, what refuted."""
     lang = language()
     answers: dict[str, dict[str, list[str]]] = {}
     for proof in proofs:
         question, _, name = proof.question.partition(" ")
         said = answers.setdefault(proof.component, {}).setdefault(question, [])
-        verdict = say(_VERDICTS[proof.proven], lang) if proof.proven is not None else _why(proof)
+        verdict = (
+            say(_VERDICTS[proof.proven], lang)
+            if proof.proven is not None
+            else why_unexamined(proof)
+        )
         text = f"{name}: {verdict}" if name else verdict
         if text not in said:
             said.append(text)
@@ -155,7 +162,7 @@ def _print_proofs(file: PlanFile, proofs: list[Proof]) -> None:
 _VERDICTS = {True: "proven", False: "refuted"}
 
 
-def _why(proof: Proof) -> str:
+def why_unexamined(proof: Proof) -> str:
     """Return that a question is not examined, and why; nothing where it has an answer."""
     if proof.why is None:
         return ""

@@ -13,6 +13,7 @@ plan_patch     plans otherwise than they are
 patched        the facts of a workspace as a scenario has them
 run            scenarios settled beside what is
 variants       the variants of a scenario that varies its plans
+varying        the components of a plan that variants of it change
 sweep          every variant settled in few passes
 moves          the catalogue of what somebody could do who is paid by a plan
 optimum        the best dealing of customers, and a bound on any

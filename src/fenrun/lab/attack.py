@@ -97,6 +97,8 @@ class Attack:
     tried: dict[str, int]
     """How many moves of each kind."""
     exploits: tuple[Exploit, ...]
+    is_bounded: bool = True
+    """False where no bound on dealings is known: partners are paid by no one curve of amounts."""
 
 
 def attack(
@@ -124,7 +126,8 @@ def attack(
     before = earned_by_payee(standing.run)
     counts: dict[str, int] = dict.fromkeys(kinds, 0)
     found: list[_Candidate] = []
-    for move in Catalogue(lab, plans, standing.run, largest, assumed).moves(kinds):
+    catalogue = Catalogue(lab, plans, standing.run, largest, assumed)
+    for move in catalogue.moves(kinds):
         counts[move.kind] += 1
         progress(move.kind)
         tried = _tried(f"{move.kind}-{counts[move.kind]}", period, move)
@@ -133,7 +136,8 @@ def attack(
                 found.append((gain, currency, tried))
     found.sort(key=lambda one: (-one[0], one[2].move.kind, one[2].move.coalition))
     exploits = [_settled(lab, standing.run, before, *one) for one in _apart(found)[:most]]
-    return Attack(period, lab.known, assumed, counts, tuple(exploits))
+    is_bounded = "deal" not in kinds or catalogue.curve is not None
+    return Attack(period, lab.known, assumed, counts, tuple(exploits), is_bounded)
 
 
 def _tried(name: str, period: Period, move: Move) -> Tried:

@@ -278,7 +278,7 @@ class Catalogue:
 
         Only where one component alone pays partners, for the period, by amounts alone.
         """
-        curve = self._curve()
+        curve = self.curve
         if curve is None or len(self.partners) < 2:
             return
         holders = {k: p for p in self.partners for k in self._of(p)}
@@ -305,8 +305,9 @@ class Catalogue:
             together = tuple(self.partners)
             yield Move("deal", together, "partner", {"moves": moves}, most=most, said=said)
 
-    def _curve(self) -> Curve | None:
-        """Return what partners are paid for an amount; None where the period has no one curve."""
+    @cached_property
+    def curve(self) -> Curve | None:
+        """What partners are paid for an amount; None where the period has no one curve."""
         whole, of_partners = self.lab.period, self._of_partners()
         if len(of_partners) != 1 or MONTHS_OF[of_partners[0].per] != len(whole.months):
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,12 +16,14 @@ import pyarrow as pa
 from fenrun.base.problem import Problem, Refused, in_order, refused
 from fenrun.base.table import natural_type
 from fenrun.base.when import Period
+from fenrun.engine.choose import new_engine
 from fenrun.engine.duckdb import DuckDB
 from fenrun.lab.patched import Lab, Patched, SomeMonths
 from fenrun.lab.plan_patch import patched_plan
 from fenrun.lab.scenario import Scenario, load_scenario
 from fenrun.lab.scenario_text import UsageText
 from fenrun.lab.variants import Values, place_of_vary, variants_of, with_values
+from fenrun.lab.varying import only, varying
 from fenrun.plan.read import PlanFile, plan_as_of
 from fenrun.plan.rows import Plan
 from fenrun.settle.facts import Facts, in_force
@@ -36,26 +38,39 @@ _FOURTH = Decimal("0.0001")
 _AT_ONCE = 200
 """The most plans that are settled in one pass."""
 _BESIDE_NOW = """
-WITH earned AS (
-  SELECT v.variant, e.payee, e.currency, e.earned AS after, 0 AS before
-  FROM earned_sums AS e JOIN swept AS v USING (plan_id)
-  UNION ALL
-  SELECT n.variant, e.payee, e.currency, e.earned, 0
-  FROM earned_sums AS e CROSS JOIN (SELECT DISTINCT variant FROM swept) AS n
-  WHERE e.plan_id NOT IN (SELECT plan_id FROM swept)
-  UNION ALL
-  SELECT n.variant, e.payee, e.currency, 0, e.earned
-  FROM earned_now AS e CROSS JOIN (SELECT DISTINCT variant FROM swept) AS n),
+WITH numbers AS (SELECT DISTINCT variant FROM swept),
+beside AS (
+  SELECT payee, currency, sum(rest) - sum(now) AS more FROM (
+    SELECT payee, currency, earned AS rest, 0 AS now FROM earned_by_rest
+    UNION ALL SELECT payee, currency, 0, earned FROM earned_now)
+  GROUP BY payee, currency HAVING sum(rest) <> sum(now)),
 of_payee AS (
-  SELECT variant, payee, currency, sum(after) AS earned, sum(after) - sum(before) AS more
-  FROM earned GROUP BY variant, payee, currency)
-SELECT variant, currency, sum(earned) AS earned, sum(more) AS earned_more,
-       count(*) FILTER (more > 0) AS winners,
+  SELECT variant, payee, currency, sum(more) AS more FROM (
+    SELECT v.variant, e.payee, e.currency, e.earned AS more
+    FROM earned_sums AS e JOIN swept AS v USING (plan_id)
+    UNION ALL SELECT variant, payee, currency, more FROM beside CROSS JOIN numbers)
+  GROUP BY variant, payee, currency)
+SELECT variant, currency, sum(more) AS earned_more, count(*) FILTER (more > 0) AS winners,
        coalesce(sum(more) FILTER (more > 0), 0) AS gained,
        count(*) FILTER (more < 0) AS losers,
        coalesce(sum(more) FILTER (more < 0), 0) AS lost,
        least(min(more), 0) AS most_lost
-FROM of_payee GROUP BY variant, currency ORDER BY variant, currency"""
+FROM of_payee GROUP BY variant, currency"""
+_NOTHING_EARNED = pa.table(
+    {
+        **{name: pa.array([], pa.string()) for name in ("plan_id", "component", "payee")},
+        "currency": pa.array([], pa.string()),
+        "earned": pa.array([], pa.decimal128(38, 2)),
+    }
+)
+_NO_MORE: Mapping[str, Any] = {
+    "earned_more": _NOTHING,
+    "winners": 0,
+    "gained": _NOTHING,
+    "losers": 0,
+    "lost": _NOTHING,
+    "most_lost": _NOTHING,
+}
 
 
 @dataclass(frozen=True)
@@ -173,17 +188,18 @@ class _Swept:
     ):
         self.lab, self.scenario, self.variants = lab, scenario, variants
         self.months, self.progress = months, progress
-        self.now = self._earned(lab.facts, in_force(lab.facts.plans, lab.period))
+        self.now = self._earned(lab.facts)
 
     def now_in_all(self) -> dict[str, Decimal]:
         """Return what all payees earn as it is, by currency."""
-        sums = self.now.group_by("currency").aggregate([("earned", "sum")]).to_pylist()
-        return {row["currency"]: row["earned_sum"] for row in sums}
+        return _in_all(self.now)
 
     def settled(self, with_strength: bool) -> tuple[list[Variant], tuple[Problem, ...]]:
         """Return what each variant pays, perhaps with what it pays of a unit that is sold more."""
+        others = [path for path in self.scenario.paths if path[0] != "plans"]
         with self._patched(self.scenario) as patched:
-            found = self._variants(patched)
+            as_is = self._earned(patched.facts) if others else self.now
+            found = self._variants(patched, as_is)
             if with_strength:
                 found = self._with_strength(patched, found)
         return found, tuple(in_order(patched.problems))
@@ -192,36 +208,61 @@ class _Swept:
         """Return the facts of a scenario, whose plans are those of each variant."""
         return self.lab.patched(read, [path for path in read.paths if path[0] != "plans"])
 
-    def _variants(self, patched: Patched) -> list[Variant]:
-        return [one for some in self._passes() for one in self._pass(patched, some)]
+    def _variants(self, patched: Patched, as_is: pa.Table) -> list[Variant]:
+        """Return what each variant pays. All passes are of as many variants: see `_pass`.
 
-    def _passes(self) -> Iterator[list[int]]:
-        """Yield the numbers of the variants that are settled in one pass."""
+        `as_is` is what plans earn that no variant changes.
+        """
         changed = len({one.plan for one in self.scenario.text.plans})
-        size = max(1, _AT_ONCE // changed)
+        size = min(max(1, _AT_ONCE // changed), len(self.variants))
+        found: list[Variant] = []
         for start in range(0, len(self.variants), size):
-            yield list(range(start, min(start + size, len(self.variants))))
+            first = min(start, len(self.variants) - size)
+            numbers = range(first, first + size)
+            found += (one for one in self._pass(patched, as_is, numbers) if one.number > start)
+        return found
 
-    def _pass(self, patched: Patched, numbers: Sequence[int]) -> Iterator[Variant]:
-        """Yield what some variants pay."""
-        swept: list[dict[str, object]] = []
-        plans: list[Plan] = []
-        changed: set[str] = set()
+    def _pass(self, patched: Patched, as_is: pa.Table, numbers: Sequence[int]) -> Iterator[Variant]:
+        """Yield what some variants pay.
+
+        Of their plans those components are settled that some of them change: the rest pays what it
+        does as it is. Plans are called by their place in the pass, so that all passes whose plans
+        credit and measure alike share the months that the first of them measures.
+        """
+        read = []
         for number in numbers:
-            for plan in self._plans(self.variants[number]):
-                other = f"{plan.id} #{number + 1}"  # no plan's id has a blank
-                swept.append({"variant": number + 1, "plan_id": other})
-                plans.append(as_other(plan, other))
-                changed.add(plan.id)
+            read.append(self._plans(self.variants[number]))
             self.progress(str(number + 1))
-        kept = [plan for plan in patched.facts.plans if plan.id not in changed]
-        run_plans = in_force([*kept, *plans], self.lab.period)
-        engine = self._run(patched.facts, run_plans)
+        plans = {plan.id: plan for plan in patched.facts.plans}
+        of_id = {key: [p for some in read for p in some if p.id == key] for key in plans}
+        varied = {key: varying(plans[key], some) for key, some in of_id.items() if some}
+        swept: list[dict[str, object]] = []
+        run: list[Plan] = []
+        for place, (number, some) in enumerate(zip(numbers, read)):
+            for plan in some:
+                other = f"{plan.id} #{place}"  # no plan's id has a blank
+                swept.append({"variant": number + 1, "plan_id": other})
+                run.append(as_other(only(plan, varied[plan.id]), other))
+        rest = _without(as_is, varied)
+        engine = self._run(patched.facts, [plan for plan in run if plan.components])
         engine.load("swept", pa.Table.from_pylist(swept))
         engine.load("earned_now", self.now)
-        for row in engine.rows(_BESIDE_NOW):
-            number = row.pop("variant")
-            yield Variant(number, self.variants[number - 1], **row)
+        engine.load("earned_by_rest", rest)
+        yield from self._beside_now(engine, numbers, rest)
+
+    def _beside_now(
+        self, engine: DuckDB, numbers: Sequence[int], rest: pa.Table
+    ) -> Iterator[Variant]:
+        """Yield what variants that are settled pay, with the rest that none of them changes."""
+        found = {(row.pop("variant"), row.pop("currency")): row for row in engine.rows(_BESIDE_NOW)}
+        now = self.now_in_all()
+        always = now.keys() | _in_all(rest).keys()
+        for number in (number + 1 for number in numbers):
+            for currency in sorted(always | {c for n, c in found if n == number}):
+                more = found.get((number, currency), _NO_MORE)
+                earned = now.get(currency, _NOTHING) + more["earned_more"]
+                values = self.variants[number - 1]
+                yield Variant(number, values, currency, earned, **more)
 
     def _plans(self, values: Values) -> list[Plan]:
         """Return the plans that a variant changes. Raises Refused where one cannot be read."""
@@ -242,14 +283,18 @@ class _Swept:
         return [plan_as_of(file.plan, day) for file in found.values()]
 
     def _run(self, facts: Facts, plans: Sequence[Plan]) -> DuckDB:
-        facts = replace(facts, plans=tuple(plans), kept=self.months)
+        """Return an engine that has what plans earn in `earned_sums`."""
+        run = in_force(plans, self.lab.period)
+        if not run:
+            engine = new_engine()
+            engine.load(EARNED_SUMS.name, _NOTHING_EARNED)
+            return engine
+        facts = replace(facts, plans=run, kept=self.months)
         return facts.earn(self.lab.period, self.lab.known, EARNED_SUMS.name).engine
 
-    def _earned(self, facts: Facts, plans: Sequence[Plan]) -> pa.Table:
-        """Return what plans earn. Grain: payee, currency."""
-        found = self._run(facts, plans).table(EARNED_SUMS.name)
-        sums = found.group_by(["payee", "currency"]).aggregate([("earned", "sum")])
-        return sums.rename_columns(["payee", "currency", "earned"])
+    def _earned(self, facts: Facts) -> pa.Table:
+        """Return what plans earn as they are. Grain: plan, component, payee, currency."""
+        return self._run(facts, facts.plans).table(EARNED_SUMS.name)
 
     # --- more sales ---------------------------------------------------------------------------
 
@@ -262,11 +307,25 @@ class _Swept:
         """Return variants with what each pays of a unit that is sold more."""
         with self._patched(self._with_more_sales()) as more:
             sold = sum(self.lab.spent(more.facts)) - sum(self.lab.spent(patched.facts))
-            after = {(one.number, one.currency): one.earned for one in self._variants(more)}
+            sold_more = self._variants(more, self._earned(more.facts))
+            after = {(one.number, one.currency): one.earned for one in sold_more}
         return [
             replace(one, strength=_share(after[one.number, one.currency] - one.earned, sold))
             for one in found
         ]
+
+
+def _in_all(earned: pa.Table) -> dict[str, Decimal]:
+    """Return what is earned in all, by currency."""
+    sums = earned.group_by("currency").aggregate([("earned", "sum")]).to_pylist()
+    return {row["currency"]: row["earned_sum"] for row in sums}
+
+
+def _without(earned: pa.Table, varied: Mapping[str, Set[str]]) -> pa.Table:
+    """Return what is earned but by some components of plans."""
+    keys = ("plan_id", "component")
+    pairs = zip(*(earned[key].to_pylist() for key in keys))
+    return earned.filter(pa.array([c not in varied.get(plan, ()) for plan, c in pairs], pa.bool_()))
 
 
 def _share(part: Decimal, whole: Decimal | int) -> Decimal | None:

@@ -31,7 +31,9 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from lark import Lark, Token, Transformer, UnexpectedInput
@@ -204,6 +206,15 @@ READS: dict[About, tuple[str, ...]] = {
 
 def parse_form(text: str) -> Tree:
     """Read a condition by its grammar alone, whatever its names are. Raises ConditionError."""
+    return deepcopy(_read_once(text))
+
+
+@lru_cache(maxsize=1024)
+def _read_once(text: str) -> Tree:
+    """Read a condition, or take up what was read of the same text: a sweep reads it for each plan.
+
+    Nobody changes the tree. Raises ConditionError.
+    """
     try:
         tree: Tree = _ToTree().transform(_PARSER.parse(text))
     except UnexpectedInput as error:

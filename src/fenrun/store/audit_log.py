@@ -89,9 +89,13 @@ _LAST = "SELECT seq FROM events WHERE kind IN ({kinds}) ORDER BY seq DESC LIMIT 
 class Log:
     """The log of a workspace."""
 
-    def __init__(self, path: Path, is_scratch: bool = False):
-        """Begin. A log that `is_scratch` need not be on the disk."""
+    def __init__(self, path: Path, is_scratch: bool = False, within: Writer | None = None):
+        """Begin. A log that `is_scratch` need not be on the disk.
+
+        What is asked and added `within` the right that somebody holds is part of what they do.
+        """
         self.path, self._synchronous = path, "OFF" if is_scratch else "FULL"
+        self._within = within
 
     def events(self, kind: str = "", subject: str = "", after: int = 0) -> list[Event]:
         """Return the events in order: all, of a kind, on one subject, or after a row.
@@ -115,6 +119,8 @@ class Log:
         if not self.path.exists():
             return []
         try:
+            if self._within:
+                return list(ask(self._within.connection))
             with closing(self._open()) as connection:
                 return list(ask(connection)) if _has_table(connection, "events") else []
         except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
@@ -128,6 +134,9 @@ class Log:
         What was added is there when the block ends well. Raises Refused where another process
         writes for longer than `patience` (seconds), and where nothing can be written.
         """
+        if self._within:
+            yield self._within
+            return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(self._open(patience)) as connection:

@@ -13,8 +13,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -144,6 +145,14 @@ def _refuse_other_format(marker: Path) -> None:
         raise refused("workspace-format", place, written=written, read=_FORMAT)
 
 
+@dataclass(frozen=True)
+class Together:
+    """What is written to a store at once: the right to add events, and the folders in place."""
+
+    log: Writer
+    folders: list[Path] = field(default_factory=list)
+
+
 @dataclass
 class Store:
     """The facts and results of a workspace.
@@ -164,6 +173,8 @@ class Store:
     """Tells how the log names an actor."""
     names: Callable[[str], str] = str
     """Tells a text of the log with names in place of such codes."""
+    within: Together | None = None
+    """What is written together with others, whole or not at all."""
 
     @classmethod
     def open(cls, path: Path) -> Store:
@@ -181,7 +192,25 @@ class Store:
     @property
     def log(self) -> Log:
         """The log of all events."""
-        return Log(self.path / "log.db", self.is_scratch)
+        within = self.within.log if self.within else None
+        return Log(self.path / "log.db", self.is_scratch, within)
+
+    @contextmanager
+    def together(self) -> Iterator[Store]:
+        """Yield the store as one to which all is written at once, with the block's end.
+
+        Nobody else writes meanwhile, and who reads sees all of it or nothing. Where the block
+        raises, or the process ends, nothing was written.
+        """
+        self.code(self.actor)  # may be noted elsewhere, for which nobody must wait inside
+        with self.log.writing() as log:
+            within = Together(log)
+            try:
+                yield replace(self, within=within)
+            except BaseException:
+                for folder in within.folders:
+                    shutil.rmtree(folder, ignore_errors=True)
+                raise
 
     def time(self, known: datetime) -> datetime:
         """Return when it is (UTC), for what is done now and known from a moment on."""
@@ -217,6 +246,8 @@ class Store:
                 self._refuse_moment(kind, known)
                 allowed(log)
                 self._place(target, manifest | {"id": content_id}, write)
+                if self.within:
+                    self.within.folders.append(target)
                 after = {
                     "source": manifest["source"],
                     "known": manifest["known"],

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -219,19 +219,26 @@ def _run(job: Job, store: Store, paths: list[Path], folder: Path) -> None:
 
 
 def enter_text(store: Store, name: str, text: str, reason: str) -> None:
-    """Import a text as a file of that name, known from now on, with the reason in the log.
+    """Import a text as a file of that name, as `enter_texts` does several. Raises Refused."""
+    enter_texts(store, {name: text}, reason)
 
-    The moment is written into the file, since a text that was known before would otherwise count
-    as known already. Raises Refused.
+
+def enter_texts(store: Store, texts: Mapping[str, str], reason: str) -> None:
+    """Import texts as files of their names, known from now on, with the reason in the log.
+
+    All of them, or none. Each has its moment, which is written into the file, since a text that
+    was known before would otherwise count as known already. Raises Refused.
     """
     store.reason = reason
     # Of two at once each has its moment: else neither would take the place of the other.
-    with alone("entering"), tempfile.TemporaryDirectory(prefix="fenrun-enter-") as folder:
-        moment = next_moment(store)
-        path = Path(folder) / name
-        body = _ENTERED.sub("", text).rstrip()
-        path.write_text(f"{body}\n# entered {moment:%Y-%m-%d %H:%M:%S}\n", "utf-8")
-        import_file(store, path, moment)
+    scratch = tempfile.TemporaryDirectory(prefix="fenrun-enter-")
+    with alone("entering"), scratch as folder, store.together() as all_or_none:
+        for name, text in texts.items():
+            moment = next_moment(all_or_none)
+            path = Path(folder) / name
+            body = _ENTERED.sub("", text).rstrip()
+            path.write_text(f"{body}\n# entered {moment:%Y-%m-%d %H:%M:%S}\n", "utf-8")
+            import_file(all_or_none, path, moment)
 
 
 def next_moment(store: Store) -> datetime:

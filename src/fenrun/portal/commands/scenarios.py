@@ -28,7 +28,7 @@ from fenrun.portal import models
 from fenrun.portal.access import authority
 from fenrun.portal.alone import alone
 from fenrun.portal.commands import work
-from fenrun.portal.commands.imports import enter_text, next_moment
+from fenrun.portal.commands.imports import enter_texts, next_moment
 from fenrun.portal.commands.periods import read_asked
 from fenrun.portal.commands.reasons import stated
 from fenrun.portal.events import code_of, now, record_event
@@ -146,8 +146,7 @@ def publish(store: Store, number: int) -> models.Scenario:
             if not _only(row).update(published_by=store.actor, published_at=now()):
                 raise refused("approval-gone", place)
             record_event(store.actor, "publish scenario", row.name, reason=row.reason)
-            for name, text in texts.items():
-                enter_text(store, name, text, f"{row.reason} {said}")
+            enter_texts(store, texts, f"{row.reason} {said}")
     return _row(number)
 
 
