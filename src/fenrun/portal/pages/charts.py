@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from itertools import accumulate, pairwise
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from fenrun.base.money import plain, show
+from fenrun.base.words import say
 from fenrun.plan.bands import band_words
 from fenrun.portal.language import lang
 
@@ -52,6 +53,8 @@ class Bar:
     kind: str
     label: str
     value: str
+    goal: tuple[int, str] | None = None
+    """The height of a target's line across it, and its amount (exact text)."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,20 @@ def trend(points: Sequence[tuple[str, str]], now: str = "") -> Bars:
         kind = "now" if label == now else "fall" if amount < 0 else "bar"
         x, width = number * step + step // 8, step * 3 // 4
         bars.append(axis.bar(x, width, _ZERO, amount, kind, label, value))
+    return Bars(bars, axis.ticks)
+
+
+def against(points: Sequence[tuple[str, str, str]], now: str = "") -> Bars:
+    """Return bars of amounts by label, each with the line of its target; `now` is marked."""
+    amounts = [Decimal(value) for _, *both in points for value in both]
+    axis = _Axis.of(min([*amounts, _ZERO]), max([*amounts, _ZERO]))
+    step = WIDTH // max(len(points), 1)
+    bars = []
+    for number, (label, value, target) in enumerate(points):
+        kind, amount = "now" if label == now else "bar", Decimal(value)
+        x, width = number * step + step // 8, step * 3 // 4
+        bar = axis.bar(x, width, _ZERO, amount, kind, label, value)
+        bars.append(replace(bar, goal=(axis.height_of(Decimal(target)), target)))
     return Bars(bars, axis.ticks)
 
 
@@ -365,6 +382,8 @@ def _drawn_bar(bar: Bar, unit: str) -> str:
     """Return a bar with its label below it, its amount in short at its end, and whole on top."""
     label, middle, amount = escape(bar.label), bar.x + bar.width // 2, Decimal(bar.value)
     whole = f"{label}{label and ': '}{show(amount)} {escape(unit)}".strip()
+    if bar.goal:
+        whole += f" / {escape(say('portal-goal', lang()))} {show(Decimal(bar.goal[1]))}"
     sign = "+" if bar.kind == "rise" and amount > 0 else ""
     below = bar.kind == "fall"
     y = bar.y + bar.height + 13 if below and bar.y + bar.height < HEIGHT - 14 else bar.y - 5
@@ -373,15 +392,25 @@ def _drawn_bar(bar: Bar, unit: str) -> str:
         f'<text x="{middle}" y="{y}" text-anchor="middle" font-size="12" fill="#23303a"'
         f' class="value">{sign}{short(amount, lang())}</text>'
     )
+    goal = _drawn_goal(bar, bar.goal[0]) if bar.goal else ""
     inside = not bar.label  # a part inside of another bar: its amount stands on top alone
     return (
         f'<g class="{bar.kind}"><title>{whole}</title>'
         f'<rect x="{bar.x}" y="{bar.y}" width="{bar.width}" height="{bar.height}" rx="2"'
-        f' fill="{FILL[bar.kind]}"/>{"" if inside else words}'
+        f' fill="{FILL[bar.kind]}"/>{goal}{"" if inside else words}'
         f'<text x="{middle}" y="{HEIGHT + 20}" text-anchor="middle"'
         f' font-size="13" fill="#56626e">{label}</text>'
         f'<text class="tip" x="{middle}" y="-20" text-anchor="{anchor}" font-size="13">{whole}'
         "</text></g>"
+    )
+
+
+def _drawn_goal(bar: Bar, y: int) -> str:
+    """Return the line of a target, wider than its bar: it is seen where the bar is as high."""
+    beyond = bar.width // 6
+    return (
+        f'<line class="goal" x1="{bar.x - beyond}" x2="{bar.x + bar.width + beyond}" y1="{y}"'
+        f' y2="{y}" stroke="{FILL["fall"]}" stroke-width="3"/>'
     )
 
 
