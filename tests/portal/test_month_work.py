@@ -94,10 +94,11 @@ def held():
 def undo(who="operations", **form):
     return post(who, "/bulk/undo/", **form)[0]
 (of_two,) = book_of(store).links_of("customer", "K2")
-ends = f"of,subject,role,party,from,to,id\\ncustomer,K2,partner,P2,,2025-01-01,{of_two['link_id']}\\n"
-slip = look(ends + "customer,K1,partner,P2,2025-01-01,,\\n", "slip.csv")
+ends = "of,subject,role,party,from,to,id\\ncustomer,K2,partner,P2,,2025-01-01," + of_two["link_id"]
+slip = look(ends + "\\ncustomer,K1,partner,P2,2025-01-01,,\\n", "slip.csv")
 said["undo"] = [held(), entered(slip), held(), page("operations", "/bulk/")]
-(file,) = re.findall(r'name="file" value="(\\w+)"', clients["operations"].get("/bulk/").content.decode())
+shown = clients["operations"].get("/bulk/").content.decode()
+(file,) = re.findall(r'name="file" value="(\\w+)"', shown)
 said["undo"] += [undo("auditor", file=file), undo(file=file), held(), undo(file=file)]
 post("operations", "/periods/2024-09/settle/")
 close = "/periods/2024-09/close/"
