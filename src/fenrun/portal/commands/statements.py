@@ -200,7 +200,8 @@ ORDER BY period_id
 def targets_by_period(statement: Statement) -> list[dict[str, Any]]:
     """Return, for each component that has a target here, what it reached by period.
 
-    Rows: title, points (period, measure and target as exact text), in the order of the lines.
+    Rows: title, points (period without its century, measure and target as exact text), now (the
+    period of the line). In the order of the lines.
     """
     attained = statement.body["attained"]
     lines = [line for line in statement.body["lines"] if _target(attained.get(line["line"]))]
@@ -213,7 +214,11 @@ def targets_by_period(statement: Statement) -> list[dict[str, Any]]:
                 plan, component, period, *_ = name.split("/")
                 points[plan, component][period] = one["measure"], target
     return [
-        {"title": line["title"], "points": [(key, *both) for key, both in found.items()]}
+        {
+            "title": line["title"],
+            "points": [(key[2:], *both) for key, both in found.items()],
+            "now": line["period"][2:],
+        }
         for line in lines
         if (found := points.pop((line["plan"], line["component"]), None))
     ]

@@ -29,8 +29,8 @@ FILL = {"bar": "#6b9080", "now": "#0b6e4f", "rise": "#2b6cb0", "fall": "#b45f06"
 
 Each is 3 to 1 against the page, and what rises is told from what falls by everybody.
 """
-_LEFT, _TICKS = 70, 4
-"""Width of the axis, and its lines at most."""
+_TICKS, _LOWER = 4, 20
+"""Lines of an axis at most; how much lower every second label stands where they are crowded."""
 _SHORT = {
     "en": ((10**9, 10**9, " bn"), (10**6, 10**6, " m"), (10**4, 10**3, " k")),
     "zh-CN": ((10**8, 10**8, " 亿"), (10**4, 10**4, " 万")),
@@ -360,10 +360,13 @@ def _outline(from_top: Decimal, from_end: Decimal, to_top: Decimal, to_end: Deci
 def draw_bars(chart: Bars, label: str, unit: str = "") -> Markup:
     """Return bars (of `trend`, `beside` or `waterfall`) as a figure, with their axis and unit."""
     lines = "".join(_drawn_tick(y, amount) for y, amount in chart.ticks)
-    drawn = "".join(_drawn_bar(bar, unit) for bar in chart.bars)
+    crowded = len(chart.bars) > 8 and any(len(bar.label) > 5 for bar in chart.bars)
+    lower = [_LOWER * (crowded and number % 2) for number in range(len(chart.bars))]
+    drawn = "".join(_drawn_bar(bar, unit, more) for bar, more in zip(chart.bars, lower))
     return Markup(
         '<figure class="chart" tabindex="0">'
-        f'<svg viewBox="{-_LEFT} -34 {WIDTH + _LEFT} {HEIGHT + 60}" role="img"'
+        f'<svg viewBox="{-_LEFT} -34 {WIDTH + _LEFT + 14} {HEIGHT + 60 + max(lower, default=0)}"'
+        ' role="img"'
         f' aria-label="{escape(label)}{escape(unit and f" ({unit})")}">'
         f'<text x="-8" y="-20" text-anchor="end" font-size="13" fill="#56626e">{escape(unit)}'
         f"</text>{lines}{drawn}</svg></figure>"
@@ -378,8 +381,11 @@ def _drawn_tick(y: int, amount: Decimal) -> str:
     )
 
 
-def _drawn_bar(bar: Bar, unit: str) -> str:
-    """Return a bar with its label below it, its amount in short at its end, and whole on top."""
+def _drawn_bar(bar: Bar, unit: str, lower: int) -> str:
+    """Return a bar with its label below it, its amount in short at its end, and whole on top.
+
+    The label stands so much lower than others, where these leave it no room beside them.
+    """
     label, middle, amount = escape(bar.label), bar.x + bar.width // 2, Decimal(bar.value)
     whole = f"{label}{label and ': '}{show(amount)} {escape(unit)}".strip()
     if bar.goal:
@@ -398,7 +404,7 @@ def _drawn_bar(bar: Bar, unit: str) -> str:
         f'<g class="{bar.kind}"><title>{whole}</title>'
         f'<rect x="{bar.x}" y="{bar.y}" width="{bar.width}" height="{bar.height}" rx="2"'
         f' fill="{FILL[bar.kind]}"/>{goal}{"" if inside else words}'
-        f'<text x="{middle}" y="{HEIGHT + 20}" text-anchor="middle"'
+        f'<text x="{middle}" y="{HEIGHT + 20 + lower}" text-anchor="middle"'
         f' font-size="13" fill="#56626e">{label}</text>'
         f'<text class="tip" x="{middle}" y="-20" text-anchor="{anchor}" font-size="13">{whole}'
         "</text></g>"
