@@ -412,11 +412,12 @@ def _drawn_bar(bar: Bar, unit: str, lower: int) -> str:
 
 
 def _drawn_goal(bar: Bar, y: int) -> str:
-    """Return the line of a target, wider than its bar: it is seen where the bar is as high."""
+    """Return the line of a target, wider than its bar and with an edge: it is seen on any bar."""
     beyond = bar.width // 6
+    ends = f'x1="{bar.x - beyond}" x2="{bar.x + bar.width + beyond}" y1="{y}" y2="{y}"'
     return (
-        f'<line class="goal" x1="{bar.x - beyond}" x2="{bar.x + bar.width + beyond}" y1="{y}"'
-        f' y2="{y}" stroke="{FILL["fall"]}" stroke-width="3"/>'
+        f'<line class="edge" {ends} stroke="#fff" stroke-width="7"/>'
+        f'<line class="goal" {ends} stroke="{FILL["fall"]}" stroke-width="3"/>'
     )
 
 
