@@ -2648,6 +2648,10 @@ GALLERY: dict[str, Shows] = {
         "in the portal, undoing a target that was not entered there",
         act=lambda store: (_command("targets").undo(store, "P1", "task", "2024-09"), [])[1],
     ),
+    "undo-links": settled(
+        "in the portal, undoing links that no file entered there",
+        act=lambda store: (_command("undoing").undo(store, "x"), [])[1],
+    ),
     "undo-nothing": settled(
         "in the portal, undoing a target where there was none before", act=_undone
     ),

@@ -38,9 +38,14 @@ if chosen := os.environ.get("FENRUN_AXE_LOOKS"):
     LOOKS = [LOOKS[int(number)] for number in chosen.split(",")]
 _MOST = int(os.environ.get("FENRUN_AXE_PAGES", "60"))
 _KEPT_OUT = ("/account/logout", "/static/", "/api/openapi", "/language")
-_VIOLATIONS = """
-() => [document.documentElement.scrollWidth - document.documentElement.clientWidth]
+_WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+_SMALLEST = """
+() => Math.min(99, ...[...document.querySelectorAll("svg text")]
+  .filter((text) => text.textContent.trim() && text.checkVisibility())
+  .map((text) => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a))
 """
+"""The height of the smallest letters of a page's charts, in pixels."""
+_LEAST = 11.9
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +116,9 @@ def test_no_page_has_a_serious_finding(browser: Browser, portal: Portal, role: s
             paths = paths or _pages_of(page, portal.address)
             for path in paths:
                 with suppress(Error):  # a page that hands out a file
-                    page.goto(portal.address + path)
+                    answer = page.goto(portal.address + path)
+                    if answer and not answer.ok:
+                        wrong.append((lang, size, scheme, path, answer.status))
                 found = _violations(page)
                 looked += 1
                 wrong += [
@@ -119,8 +126,10 @@ def test_no_page_has_a_serious_finding(browser: Browser, portal: Portal, role: s
                     for v in found
                     if v["impact"] in ("serious", "critical")
                 ]
-                if page.evaluate(_VIOLATIONS)[0] > 1:
+                if page.evaluate(_WIDER) > 1:
                     wrong.append((lang, size, scheme, path, "wider than the window"))
+                if (smallest := page.evaluate(_SMALLEST)) < _LEAST:
+                    wrong.append((lang, size, scheme, path, f"letters of {smallest:.1f} px"))
                 if PICTURES and (lang, size, scheme) in (LOOKS[0], LOOKS[-1]):
                     OUTPUT.mkdir(exist_ok=True)
                     name = f"{role}-{_shape(path).replace('/', '-')}-{lang}-{size}.png"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -54,3 +55,14 @@ def test_the_labels_of_the_curve_of_concentration_are_not_cut() -> None:
     left = re.search(r'viewBox="-(\d+) .*?<text x="-(\d+)" y="210"', page, re.S)
     assert size and left
     assert int(left[1]) - int(left[2]) >= len("80 %") * 0.6 * int(size[1])
+
+
+def test_the_line_of_a_target_stands_at_its_amount_and_in_the_words_of_its_bar() -> None:
+    """120 of 100 and 50 of 100: on an axis up to 150 both lines stand at two thirds of it."""
+    chart = charts.against([("2024-10", "120", "100"), ("2024-11", "50", "100")], "2024-10")
+    first, second = chart.bars
+    assert [amount for _, amount in chart.ticks] == [0, 50, 100, 150]
+    assert first.goal == second.goal == (66, "100") and first.y < 66 < second.y
+    with mock.patch.object(charts, "lang", lambda: "en"):
+        drawn = charts.draw_bars(chart, "Task", "CNY")
+    assert drawn.count('class="goal"') == 2 and "2024-11: 50.00 CNY / target 100.00" in drawn

@@ -160,6 +160,7 @@ def test_what_a_statement_pays_otherwise_than_the_month_before_adds_up(portal: P
         page = client.get("/statements/2024-10/P00007/").text
     assert compared > 10
     assert "Why is it different from 2024-09?" in page and "Falls due" in page
+    assert page.count('class="goal"') > 2, "its month task and its line of each month"
 
 
 def test_all_charges_of_a_line_are_there_with_what_counts_and_why_not(portal: Portal) -> None:

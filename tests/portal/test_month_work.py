@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from fenrun.portal import edge
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
 from tests.errors.gallery import PLAN
@@ -88,6 +89,19 @@ said["bulk"] += [people, entered(people)]
 said["bulk by"] = [clients[name].get("/bulk/").status_code for name in ("auditor", "one")]
 grant = models.Grant.objects.using("default").filter(user__username="new").get()
 said["bulk"].append([grant.role, grant.party, grant.given_by])
+from fenrun.portal.commands.book import book_of
+def held():
+    return [[r["party"], str(r["valid_from"]), str(r["valid_to"])] for k in ("K1", "K2")
+            for r in book_of(store).links_of("customer", k)]
+def undo(who="operations", **form):
+    return post(who, "/bulk/undo/", **form)[0]
+(of_two,) = book_of(store).links_of("customer", "K2")
+ends = "of,subject,role,party,from,to,id\\ncustomer,K2,partner,P2,,2025-01-01," + of_two["link_id"]
+slip = look(ends + "\\ncustomer,K1,partner,P2,2025-01-01,,\\n", "slip.csv")
+said["undo"] = [held(), entered(slip), held(), page("operations", "/bulk/")]
+shown = clients["operations"].get("/bulk/").content.decode()
+(file,) = re.findall(r'name="file" value="(\\w+)"', shown)
+said["undo"] += [undo("auditor", file=file), undo(file=file), held(), undo(file=file)]
 post("operations", "/periods/2024-09/settle/")
 close = "/periods/2024-09/close/"
 post("operations", close, reason="All came.")
@@ -140,6 +154,7 @@ bundle = clients["one"].get("/statements/2024-09/P1/?format=bundle").content
 def verify(who, data):
     answer = clients[who].post("/verify/", {"bundle": ContentFile(data, "bundle.zip")})
     return [answer.status_code, text_of(answer)]
+said["bytes"] = len(bundle)
 with zipfile.ZipFile(io.BytesIO(bundle)) as parts:
     said["readable"] = [parts.read(name).decode() for name in ("README.txt", "statement.html")]
 said["verified"] = [verify("two", bundle), verify("one", bundle.replace(b"60.00", b"61.00")),
@@ -174,7 +189,9 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     workspace(folder / "first", [charge("A1", "1000"), charge("A2", "500")], "")
     (folder / "late/charges.csv").rename(folder / "late.csv")
     (folder / "first/charges.csv").rename(folder / "charges.csv")
-    (folder / "plan.yaml").write_text(PLAN, "utf-8")
+    source = "x" * 2_700_000  # a bundle holds the plan, and is larger than any form then
+    plan = PLAN.replace("source: Terms, kind", f"source: {source}, kind")
+    (folder / "plan.yaml").write_text(plan, "utf-8")
     (folder / "book.yaml").write_text(book("K1", "K2", more=links), "utf-8")
     import_file(Store(folder / "ws"), folder / "book.yaml", datetime(2024, 11, 1))
     env = environment(folder / "ws", FENRUN_HOOKS_INSIDE="http://127.0.0.1:1/")
@@ -282,7 +299,16 @@ def test_a_bundle_is_read_and_verified_by_whoever_has_it(said: dict[str, Any]) -
     assert "fenrun verify bundle.zip" in readme and "60.00" in page and 'lang="zh-CN"' in page
     (good, text), (edited, _), empty = said["verified"]
     assert good == 200 and "of the statement of P1 for 2024-09" in text and "60.00 CNY" in text
-    assert edited == empty == 409
+    assert edited == empty == 409 and said["bytes"] > edge.MOST_BODY
+
+
+def test_links_entered_by_mistake_are_undone_within_a_day(said: dict[str, Any]) -> None:
+    """K2 is to end and K1 to be P2's, too; undone, K2 goes on, and P2's of K1 never begins."""
+    before, entered, wrong, page, by_auditor, undone, after, again = said["undo"]
+    assert (entered, by_auditor, undone, again) == (302, 403, 302, 409)
+    assert before[1] == ["P2", before[1][1], "9999-12-31"] and "slip.csv Links: 2" in page
+    assert ["P2", "2025-01-01", "9999-12-31"] in wrong and wrong[-1][2] == "2025-01-01"
+    assert after == before
 
 
 def test_many_are_entered_as_they_were_looked_at(said: dict[str, Any]) -> None:

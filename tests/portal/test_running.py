@@ -36,6 +36,7 @@ _STARTS_ONE = """
 import os, time
 from fenrun.portal.workers import Worker
 worker = Worker()
+worker.start("fenrun.base.words")
 print(worker.do(os.getpid), flush=True)
 time.sleep(60)
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Context, Decimal
+from functools import cache
 from typing import TypeVar
 
 from fenrun.base.words import Unreadable
@@ -68,6 +69,7 @@ def _readings(text: str) -> dict[str, str]:
     return {"fraction": f"{whole or '0'}.{tail.replace('.', '')}", "whole": together}
 
 
+@cache
 def minor_units(currency: str) -> int:
     """Return the decimals of the smallest amount of a currency (ISO 4217): 2 for most."""
     return next((count for count, codes in _MINOR_UNITS.items() if currency in codes.split()), 2)

@@ -100,6 +100,8 @@ def filled(text: str, lang: str, values: Mapping[str, Any], missing: str | None 
 
     `missing` stands for a value that is not given; where it is None, one raises KeyError.
     """
+    if "{" not in text and "}" not in text:  # as most words of a page are
+        return text
     return _Filler(lang, missing).vformat(text, (), values)
 
 

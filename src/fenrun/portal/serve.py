@@ -214,7 +214,14 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     from django.core.wsgi import get_wsgi_application
 
     from fenrun.portal import workers
-    from fenrun.portal.commands import following, imports, notices, webhook_delivery, work
+    from fenrun.portal.commands import (
+        following,
+        imports,
+        notices,
+        questions,
+        webhook_delivery,
+        work,
+    )
     from fenrun.portal.edge import LIMITS, Server, framed
 
     application = framed(get_wsgi_application())
@@ -238,6 +245,7 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     gc.set_threshold(20_000, 20, 50)
     stopped = _stopped_by_signals(server)
     opened(int(server.effective_port))
+    questions.start()
     try:
         server.run_until(stopped, lambda: imports.has_running_jobs() or work.has_running())
     finally:

@@ -106,6 +106,7 @@ urlpatterns = [
     path("targets/undo/", targets.undo, name="undo-target"),
     path("bulk/", bulk.form, name="bulk"),
     path("bulk/enter/", bulk.enter, name="enter-bulk"),
+    path("bulk/undo/", bulk.undo, name="undo-bulk"),
     path("plans/", plans.listed, name="plans"),
     path("plans/check/", plans.check, name="check-plan"),
     path("plans/save/", plans.save, name="save-plan"),

@@ -12,9 +12,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from importlib import import_module
 from typing import ParamSpec, TypeVar
 
 from fenrun.base.problem import Place, refused
+from fenrun.base.words import catalogue
 
 _NICE = 10
 """How far slow work stands behind pages, where both want the processor."""
@@ -55,6 +57,10 @@ class Worker:
             _kill(pool)
             raise
 
+    def start(self, module: str) -> None:
+        """Start the process before it is wanted, on reading a module; nobody waits for that."""
+        self._started().submit(_read_ahead, module)
+
     def stop(self) -> None:
         """End the process, if it was started: it writes nothing that anybody relies on."""
         with self._guard:
@@ -86,6 +92,12 @@ def stop_all() -> None:
 def _kill(pool: ProcessPoolExecutor) -> None:
     for process in list((pool._processes or {}).values()):
         process.kill()
+
+
+def _read_ahead(module: str) -> None:
+    """Import a module, and read the words of all rooms."""
+    import_module(module)
+    catalogue()
 
 
 def _begin() -> None:

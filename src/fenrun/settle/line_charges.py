@@ -15,6 +15,8 @@ from fenrun.settle.explain import asked_of_charges, listed_charge, listing
 from fenrun.statement.rows import clauses_of, title_of
 from fenrun.statement.run import Run
 
+_MADE = "line_charges"
+"""The charges of the line, found once for its sums and its page."""
 _SOUGHT = """
 WHERE contains(lower(concat_ws(' ', customer, service, account, order_id)), ?)"""
 OUTSIDE = "outside"
@@ -63,10 +65,9 @@ def line_charges(
     group = next(group for group in plans if line["plan_id"] in {plan.id for plan in group})
     with detail_of(run, [line["payee"]], group) as detail:
         filled, values = asked_of_charges(run, detail, line, counting=True)
-        charges = listing(_ROWS, filled)
-        if sought:
-            charges += _SOUGHT
-            values.append(sought.casefold())
+        found_by = f"CREATE OR REPLACE TABLE {_MADE} AS FROM {listing(_ROWS, filled)}"
+        run.engine.execute(found_by, values)
+        charges, values = (_MADE + _SOUGHT, [sought.casefold()]) if sought else (_MADE, [])
         sums = run.engine.rows(_SUMS.format(outside=OUTSIDE, charges=charges), values)
         rows = run.engine.rows(_PAGE.format(charges=charges), [*values, most, start])
     clauses = clauses_of(run)

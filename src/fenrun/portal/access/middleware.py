@@ -39,6 +39,7 @@ KEPT_FOR = timedelta(days=1)
 _FORMS = {
     "set-target": ("targets", ()),
     "undo-target": ("targets", ()),
+    "undo-bulk": ("bulk", ()),
     "ask": ("requests", ()),
     "give": ("access", ()),
     "make-token": ("access", ()),

@@ -36,6 +36,8 @@ MOST_BYTES = 1_000_000
 """Bytes of a file that is looked at; a larger one is imported."""
 NEW, SAME, CHANGED, UNKNOWN = "new", "same", "changed", "unknown"
 """Not there yet; there already; there otherwise; of somebody whom the book does not know."""
+ENTERED = "bulk-"
+"""What the names of the files begin with by which rows are entered here."""
 _GRANT = ("user", "role", "party", "reason")
 
 
@@ -190,7 +192,7 @@ def enter(store: Store, name: str, data: bytes, expected: str, reason: str) -> P
     else:
         store.reason = reason
         with outside_queue(), alone("entering"), tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / found.name
+            path = Path(folder) / f"{ENTERED}{found.name}"
             path.write_text(found.text, "utf-8")
             import_file(store, path, next_moment(store))
     said = {"kind": found.kind, "rows": found.counts[NEW] + found.counts[CHANGED]}

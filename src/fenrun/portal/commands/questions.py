@@ -23,6 +23,12 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 
+def start() -> None:
+    """Start both processes: who asks first waits for no imports, which cost more than answers."""
+    of_run.start(Shown.__module__)
+    what_if.start(Open.__module__)
+
+
 def ask_what_if(
     period: Period,
     question: Callable[Concatenate[Open, Given], Result],

@@ -5,7 +5,10 @@ Each is asked of a statement that the asker sees, so nobody is told of another's
 
 from __future__ import annotations
 
+import json
 import tempfile
+from collections import defaultdict
+from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
@@ -19,6 +22,7 @@ from fenrun.base.when import parse_period
 from fenrun.closing.shown import charges_behind
 from fenrun.closing.shown import explained as explain_line
 from fenrun.closing.shown import written as write_statement
+from fenrun.portal.access.isolation import rows_seen
 from fenrun.portal.commands.questions import ask_run, ask_what_if
 from fenrun.portal.models import Statement
 from fenrun.portal.request_queue import outside_queue
@@ -68,14 +72,34 @@ def with_others(statement: Statement) -> dict[str, Any]:
     return as_json(statement) | ({"other_currencies": others} if others else {})
 
 
+def find_two(period: str, payee: str, currency: str = "") -> tuple[Statement, Statement | None]:
+    """Return what `find` does, and the same payee's of the month before. Raises Http404."""
+    keys = [period, _month_before(period)]
+    both = Statement.objects.select_related("period").filter(payee=payee, period_id__in=keys)
+    by_key = {(one.period_id, one.currency): one for one in both}
+    wanted = currency or min((of for key, of in by_key if key == period), default="")
+    statement = by_key.get((period, wanted))
+    if statement is None:
+        raise Http404
+    return statement, by_key.get((keys[1], wanted))
+
+
+def _month_before(period: str) -> str:
+    try:
+        return f"{date.fromisoformat(f'{period}-01') - timedelta(days=1):%Y-%m}"
+    except ValueError:  # no month, so no statement has it
+        return ""
+
+
 def change(statement: Statement) -> dict[str, Any] | None:
     """Return why a statement pays other than that of the month before; None without one."""
-    start = date.fromisoformat(f"{statement.period_id}-01")
-    month = f"{start - timedelta(days=1):%Y-%m}"
     same = {"payee": statement.payee, "currency": statement.currency}
-    before = Statement.objects.filter(period_id=month, **same).first()
-    if before is None:
-        return None
+    before = Statement.objects.filter(period_id=_month_before(statement.period_id), **same).first()
+    return change_between(before, statement) if before else None
+
+
+def change_between(before: Statement, statement: Statement) -> dict[str, Any]:
+    """Return why a statement pays other than another of the same payee, that of a month before."""
     said = pay_change(*(one.body | {"customers": one.customers} for one in (before, statement)))
     rows = (*before.customers, *statement.customers)
     names = {row["customer"]: row["name"] for row in rows if row.get("name")}
@@ -164,6 +188,47 @@ def gaps(statement: Statement) -> list[dict[str, Any]]:
             said = {name: line[name] for name in ("title", "period")} | line["next"]
             found.append(said | {"amount": missing.quantize(step, ROUND_CEILING)})
     return sorted(found, key=lambda gap: (gap["amount"], gap["period"]))
+
+
+_ATTAINED = """
+SELECT body -> 'attained' FROM portal_statement
+WHERE payee = %s AND currency = %s
+ORDER BY period_id
+"""
+
+
+def targets_by_period(statement: Statement) -> list[dict[str, Any]]:
+    """Return, for each component that has a target here, what it reached by period.
+
+    Rows: title, points (period without its century, measure and target as exact text), now (the
+    period of the line). In the order of the lines.
+    """
+    attained = statement.body["attained"]
+    lines = [line for line in statement.body["lines"] if _target(attained.get(line["line"]))]
+    if not lines:
+        return []
+    points: defaultdict[tuple[str, str], dict[str, tuple[str, str]]] = defaultdict(dict)
+    for (text,) in rows_seen(_ATTAINED, statement.payee, statement.currency):
+        for name, one in json.loads(text).items():
+            if target := _target(one):
+                plan, component, period, *_ = name.split("/")
+                points[plan, component][period] = one["measure"], target
+    return [
+        {
+            "title": line["title"],
+            "points": [(key[2:], *both) for key, both in found.items()],
+            "now": line["period"][2:],
+        }
+        for line in lines
+        if (found := points.pop((line["plan"], line["component"]), None))
+    ]
+
+
+def _target(attained: Mapping[str, Any] | None) -> str:
+    """Return the target that a line is compared with, nothing where it has none."""
+    is_compared = attained and attained["reads_by"] == "attainment"
+    target = attained["reference"] if attained and is_compared else None
+    return target if target and Decimal(target) > 0 else ""
 
 
 def curve_of(statement: Statement, amount: str, service: str) -> list[Point]:

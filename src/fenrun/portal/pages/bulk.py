@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.words import say
 from fenrun.portal.access.permissions import operations, store_of
-from fenrun.portal.commands import bulk
+from fenrun.portal.commands import bulk, undoing
 from fenrun.portal.language import lang
 
 _SHOWN = 200
@@ -39,6 +39,7 @@ def _page(request: HttpRequest, found: bulk.Preview | None, problems: Any) -> Ht
         "found": found,
         "rows": found.rows[:_SHOWN] if found else [],
         "content": base64.b64encode(found.text.encode()).decode() if found else "",
+        "undoable": undoing.undoable(store_of(request)),
         "problems": [problem.as_json(lang()) for problem in problems],
     }
     return render(request, "bulk.html", shown, status=409 if problems else 200)
@@ -58,3 +59,12 @@ def enter(request: HttpRequest) -> HttpResponse:
     messages.success(request, say("portal-bulk-done", lang(), count=count))
     pages = {"figures": "targets", "links": "book", "grants": "access"}
     return redirect(pages[done.kind])
+
+
+@require_POST
+@operations
+def undo(request: HttpRequest) -> HttpResponse:
+    """Put back what the links of a file were before it was entered here, within a day."""
+    count = undoing.undo(store_of(request), request.POST.get("file", ""))
+    messages.success(request, say("portal-links-undone", lang(), count=count))
+    return redirect("bulk")

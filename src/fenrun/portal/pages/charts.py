@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from itertools import accumulate, pairwise
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from fenrun.base.money import plain, show
+from fenrun.base.words import say
 from fenrun.plan.bands import band_words
 from fenrun.portal.language import lang
 
@@ -28,8 +29,8 @@ FILL = {"bar": "#6b9080", "now": "#0b6e4f", "rise": "#2b6cb0", "fall": "#b45f06"
 
 Each is 3 to 1 against the page, and what rises is told from what falls by everybody.
 """
-_LEFT, _TICKS = 70, 4
-"""Width of the axis, and its lines at most."""
+_TICKS, _LOWER = 4, 20
+"""Lines of an axis at most; how much lower every second label stands where they are crowded."""
 _SHORT = {
     "en": ((10**9, 10**9, " bn"), (10**6, 10**6, " m"), (10**4, 10**3, " k")),
     "zh-CN": ((10**8, 10**8, " 亿"), (10**4, 10**4, " 万")),
@@ -52,6 +53,8 @@ class Bar:
     kind: str
     label: str
     value: str
+    goal: tuple[int, str] | None = None
+    """The height of a target's line across it, and its amount (exact text)."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,20 @@ def trend(points: Sequence[tuple[str, str]], now: str = "") -> Bars:
         kind = "now" if label == now else "fall" if amount < 0 else "bar"
         x, width = number * step + step // 8, step * 3 // 4
         bars.append(axis.bar(x, width, _ZERO, amount, kind, label, value))
+    return Bars(bars, axis.ticks)
+
+
+def against(points: Sequence[tuple[str, str, str]], now: str = "") -> Bars:
+    """Return bars of amounts by label, each with the line of its target; `now` is marked."""
+    amounts = [Decimal(value) for _, *both in points for value in both]
+    axis = _Axis.of(min([*amounts, _ZERO]), max([*amounts, _ZERO]))
+    step = WIDTH // max(len(points), 1)
+    bars = []
+    for number, (label, value, target) in enumerate(points):
+        kind, amount = "now" if label == now else "bar", Decimal(value)
+        x, width = number * step + step // 8, step * 3 // 4
+        bar = axis.bar(x, width, _ZERO, amount, kind, label, value)
+        bars.append(replace(bar, goal=(axis.height_of(Decimal(target)), target)))
     return Bars(bars, axis.ticks)
 
 
@@ -343,10 +360,13 @@ def _outline(from_top: Decimal, from_end: Decimal, to_top: Decimal, to_end: Deci
 def draw_bars(chart: Bars, label: str, unit: str = "") -> Markup:
     """Return bars (of `trend`, `beside` or `waterfall`) as a figure, with their axis and unit."""
     lines = "".join(_drawn_tick(y, amount) for y, amount in chart.ticks)
-    drawn = "".join(_drawn_bar(bar, unit) for bar in chart.bars)
+    crowded = len(chart.bars) > 8 and any(len(bar.label) > 5 for bar in chart.bars)
+    lower = [_LOWER * (crowded and number % 2) for number in range(len(chart.bars))]
+    drawn = "".join(_drawn_bar(bar, unit, more) for bar, more in zip(chart.bars, lower))
     return Markup(
         '<figure class="chart" tabindex="0">'
-        f'<svg viewBox="{-_LEFT} -34 {WIDTH + _LEFT} {HEIGHT + 60}" role="img"'
+        f'<svg viewBox="{-_LEFT} -34 {WIDTH + _LEFT + 14} {HEIGHT + 60 + max(lower, default=0)}"'
+        ' role="img"'
         f' aria-label="{escape(label)}{escape(unit and f" ({unit})")}">'
         f'<text x="-8" y="-20" text-anchor="end" font-size="13" fill="#56626e">{escape(unit)}'
         f"</text>{lines}{drawn}</svg></figure>"
@@ -361,10 +381,15 @@ def _drawn_tick(y: int, amount: Decimal) -> str:
     )
 
 
-def _drawn_bar(bar: Bar, unit: str) -> str:
-    """Return a bar with its label below it, its amount in short at its end, and whole on top."""
+def _drawn_bar(bar: Bar, unit: str, lower: int) -> str:
+    """Return a bar with its label below it, its amount in short at its end, and whole on top.
+
+    The label stands so much lower than others, where these leave it no room beside them.
+    """
     label, middle, amount = escape(bar.label), bar.x + bar.width // 2, Decimal(bar.value)
     whole = f"{label}{label and ': '}{show(amount)} {escape(unit)}".strip()
+    if bar.goal:
+        whole += f" / {escape(say('portal-goal', lang()))} {show(Decimal(bar.goal[1]))}"
     sign = "+" if bar.kind == "rise" and amount > 0 else ""
     below = bar.kind == "fall"
     y = bar.y + bar.height + 13 if below and bar.y + bar.height < HEIGHT - 14 else bar.y - 5
@@ -373,15 +398,26 @@ def _drawn_bar(bar: Bar, unit: str) -> str:
         f'<text x="{middle}" y="{y}" text-anchor="middle" font-size="12" fill="#23303a"'
         f' class="value">{sign}{short(amount, lang())}</text>'
     )
+    goal = _drawn_goal(bar, bar.goal[0]) if bar.goal else ""
     inside = not bar.label  # a part inside of another bar: its amount stands on top alone
     return (
         f'<g class="{bar.kind}"><title>{whole}</title>'
         f'<rect x="{bar.x}" y="{bar.y}" width="{bar.width}" height="{bar.height}" rx="2"'
-        f' fill="{FILL[bar.kind]}"/>{"" if inside else words}'
-        f'<text x="{middle}" y="{HEIGHT + 20}" text-anchor="middle"'
+        f' fill="{FILL[bar.kind]}"/>{goal}{"" if inside else words}'
+        f'<text x="{middle}" y="{HEIGHT + 20 + lower}" text-anchor="middle"'
         f' font-size="13" fill="#56626e">{label}</text>'
         f'<text class="tip" x="{middle}" y="-20" text-anchor="{anchor}" font-size="13">{whole}'
         "</text></g>"
+    )
+
+
+def _drawn_goal(bar: Bar, y: int) -> str:
+    """Return the line of a target, wider than its bar and with an edge: it is seen on any bar."""
+    beyond = bar.width // 6
+    ends = f'x1="{bar.x - beyond}" x2="{bar.x + bar.width + beyond}" y1="{y}" y2="{y}"'
+    return (
+        f'<line class="edge" {ends} stroke="#fff" stroke-width="7"/>'
+        f'<line class="goal" {ends} stroke="{FILL["fall"]}" stroke-width="3"/>'
     )
 
 

@@ -51,14 +51,9 @@ _CHARGES_AS = {
 """The files that all charges of a line are handed out as."""
 _MONTHS_A_PAGE = 12
 _MONTHS = """
-SELECT period_id, earned, credited FROM portal_statement
-WHERE payee = %s AND currency = %s
-ORDER BY period_id
-"""
-_SECTIONS = """
-SELECT currency, payable FROM portal_statement
-WHERE payee = %s AND period_id = %s
-ORDER BY currency
+SELECT period_id, currency, earned, credited, payable FROM portal_statement
+WHERE payee = %s
+ORDER BY period_id, currency
 """
 _DISPUTES = """
 SELECT id, state FROM portal_dispute
@@ -70,10 +65,10 @@ ORDER BY id
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
 def one(request: HttpRequest, period: str, payee: str) -> HttpResponse:
     """Show a statement as a page; with ?format= hand out JSON, CSV, XLSX, PDF or a bundle."""
-    statement = _find(request, period, payee)
+    statement, before = statements.find_two(period, payee, request.GET.get("currency", ""))
     if kind := request.GET.get("format"):
-        return _file(request, statement, kind)
-    return render(request, "statement.html", _shown(request, statement))
+        return _file(request, statement, before, kind)
+    return render(request, "statement.html", _shown(request, statement, before))
 
 
 def _find(request: HttpRequest, period: str, payee: str) -> Statement:
@@ -81,11 +76,12 @@ def _find(request: HttpRequest, period: str, payee: str) -> Statement:
     return statements.find(period, payee, request.GET.get("currency", ""))
 
 
-def _shown(request: HttpRequest, statement: Statement) -> dict[str, Any]:
-    """Return what a statement's page shows."""
+def _shown(request: HttpRequest, statement: Statement, before: Statement | None) -> dict[str, Any]:
+    """Return what a statement's page shows, beside the payee's one of the month before."""
     payee, period = statement.payee, statement.period_id
-    months = rows_seen(_MONTHS, payee, statement.currency)
-    sections = rows_seen(_SECTIONS, payee, period)
+    found = rows_seen(_MONTHS, payee)
+    months = [(key, *both) for key, of, *both, _ in found if of == statement.currency]
+    sections = [(of, payable) for key, of, *_, payable in found if key == period]
     earns = any(Decimal(earned) for _, earned, _ in months)
     disputes = rows_seen(_DISPUTES, payee, period)
     return {
@@ -97,8 +93,9 @@ def _shown(request: HttpRequest, statement: Statement) -> dict[str, Any]:
         "sections": [dict(zip(("currency", "payable"), row)) for row in sections],
         "periods": [key for key, *_ in reversed(months)],
         "disputes": [{"id": number, "state": state} for number, state in disputes],
-        "change": statements.change(statement),
+        "change": statements.change_between(before, statement) if before else None,
         "gaps": statements.gaps(statement),
+        "reached": statements.targets_by_period(statement),
         "plans": sorted({line["plan"] for line in statement.body["lines"]}),
         "may_dispute": payee in parties_of(request, PARTNER, REP, CUSTOMER),
         "days": _days_left(statement),
@@ -122,14 +119,16 @@ def _days_left(statement: Statement) -> dict[str, int]:
     }
 
 
-def _file(request: HttpRequest, statement: Statement, kind: str) -> HttpResponse:
+def _file(
+    request: HttpRequest, statement: Statement, before: Statement | None, kind: str
+) -> HttpResponse:
     """Return a statement as a file of a kind."""
     name = f"{statement.payee}-{statement.period_id}"
     if kind == "json":
         text = json.dumps(statements.with_others(statement), ensure_ascii=False, indent=2)
         return HttpResponse(text, content_type="application/json")
     if kind == "pdf":
-        page = render_to_string("statement.html", _shown(request, statement), request)
+        page = render_to_string("statement.html", _shown(request, statement, before), request)
         with outside_queue():
             return _download(f"{name}.pdf", to_pdf(page), "application/pdf")
     if kind == "bundle":

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.template.backends.utils import csrf_input
 from django.templatetags.static import static
 from django.urls import reverse
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from fenrun.base.money import minor_units, show, show_rate
 from fenrun.base.words import say
@@ -132,13 +132,13 @@ def amount(text: str | None, currency: str = "", with_currency: bool = False) ->
         return ""
     places, value = minor_units(currency), Decimal(text)
     exactly, on_screen = show(value, places), show(rounded(value, places), places)
-    unit = f" {currency}" if with_currency else ""
+    unit = f" {escape(currency)}" if with_currency else ""
     if exactly == on_screen:
-        return Markup("{}{}").format(on_screen, unit)
+        return Markup(on_screen + unit)
     return Markup(
-        '<span class="amount" tabindex="0">{}{}'
-        '<span class="exact" role="tooltip">{}{}</span></span>'
-    ).format(on_screen, unit, exactly, unit)
+        f'<span class="amount" tabindex="0">{on_screen}{unit}'
+        f'<span class="exact" role="tooltip">{exactly}{unit}</span></span>'
+    )
 
 
 def sign(text: str) -> int:
