@@ -81,7 +81,9 @@ def _part(plan: Plan, name: str) -> Iterator[Any]:
 
 def _said(rows: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Return rows without the lines on which they stand."""
-    return [tuple(getattr(row, name) for name in _fields(type(row))) for row in rows]
+    return [
+        tuple(getattr(row, name) for name in _fields(cast(Hashable, type(row)))) for row in rows
+    ]
 
 
 @cache

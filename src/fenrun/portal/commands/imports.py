@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -218,12 +218,20 @@ def _run(job: Job, store: Store, paths: list[Path], folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def enter_text(store: Store, name: str, text: str, reason: str) -> None:
+Allowed = Callable[[Store], None]
+"""Is asked of a store while nobody else can write to it; raises Refused."""
+
+
+def enter_text(
+    store: Store, name: str, text: str, reason: str, allowed: Allowed = lambda store: None
+) -> None:
     """Import a text as a file of that name, as `enter_texts` does several. Raises Refused."""
-    enter_texts(store, {name: text}, reason)
+    enter_texts(store, {name: text}, reason, allowed)
 
 
-def enter_texts(store: Store, texts: Mapping[str, str], reason: str) -> None:
+def enter_texts(
+    store: Store, texts: Mapping[str, str], reason: str, allowed: Allowed = lambda store: None
+) -> None:
     """Import texts as files of their names, known from now on, with the reason in the log.
 
     All of them, or none. Each has its moment, which is written into the file, since a text that
@@ -233,6 +241,7 @@ def enter_texts(store: Store, texts: Mapping[str, str], reason: str) -> None:
     # Of two at once each has its moment: else neither would take the place of the other.
     scratch = tempfile.TemporaryDirectory(prefix="fenrun-enter-")
     with alone("entering"), scratch as folder, store.together() as all_or_none:
+        allowed(all_or_none)
         for name, text in texts.items():
             moment = next_moment(all_or_none)
             path = Path(folder) / name

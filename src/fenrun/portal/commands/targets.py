@@ -21,7 +21,7 @@ from fenrun.book.in_words import KnownBook
 from fenrun.closing.close import closes
 from fenrun.portal.commands import finding
 from fenrun.portal.commands.book import book_of
-from fenrun.portal.commands.imports import enter_text
+from fenrun.portal.commands.imports import Allowed, enter_text
 from fenrun.portal.commands.reasons import stated
 from fenrun.portal.events import now, record_event
 from fenrun.portal.request_queue import outside_queue
@@ -29,7 +29,7 @@ from fenrun.settle.book_in_force import KEYS
 from fenrun.settle.brought import events_that_brought
 from fenrun.settle.facts import plans_as_of
 from fenrun.store.audit_log import Event
-from fenrun.store.facts import Store
+from fenrun.store.facts import Import, Store
 
 _ENTERED = "target-"
 """What the names of the files begin with by which figures are entered here."""
@@ -82,25 +82,34 @@ def undo(store: Store, party: str, figure: str, period: str) -> str:
     Raises Refused where that is too long ago, a closed period may rest on it, or nothing was there
     before, which another figure has to take the place of.
     """
-    place = Place(party, 0, figure)
     values = {"party": party, "figure": figure, "period": period}
-    imports = {item.id: item for item in store.imports("book")}
-    found = Figures(store, party=party, figure=figure, period=period)
-    entered = found.event(0) if len(found) == 1 else None
-    item = imports.get(entered.subject) if entered else None
-    if not entered or not item or not item.source.startswith(_ENTERED) or not may_undo(entered):
-        raise Refused([Problem("undo-late", place, values)])
-    if any(close.known >= item.known for close in closes(store)):
-        raise Refused([Problem("undo-late", place, values)])
-    earlier = [one for one in imports.values() if one.known < item.known]
+    entered, earlier = _undoable(store, values)
     with outside_queue():
         before = KnownBook(sources_of(earlier)).figures(**values)
     if len(before) != 1:
-        raise Refused([Problem("undo-nothing", place, values)])
+        raise Refused([Problem("undo-nothing", Place(party, 0, figure), values)])
     amount, currency = plain(before[0]["amount"]), before[0]["currency"]
     reason = say("undone-reason", "en", seq=entered.seq)
-    set_target(store, party, figure, period, amount, currency, reason)
+
+    def allowed(locked: Store) -> None:
+        if _undoable(locked, values)[0].seq != entered.seq:
+            raise Refused([Problem("undo-late", Place(party, 0, figure), values)])
+
+    set_target(store, party, figure, period, amount, currency, reason, allowed)
     return amount
+
+
+def _undoable(store: Store, values: dict[str, str]) -> tuple[Event, list[Import]]:
+    """Return the event that entered a figure, and the books before. Raises Refused for others."""
+    imports = {item.id: item for item in store.imports("book")}
+    found = Figures(store, **values)
+    entered = found.event(0) if len(found) == 1 else None
+    item = imports.get(entered.subject) if entered else None
+    if not (entered and item and item.source.startswith(_ENTERED) and may_undo(entered)) or any(
+        close.known >= item.known for close in closes(store)
+    ):
+        raise Refused([Problem("undo-late", Place(values["party"], 0, values["figure"]), values)])
+    return entered, [one for one in imports.values() if one.known < item.known]
 
 
 def _with_event(row: dict[str, Any], names: Mapping[str, str], event: Event) -> dict[str, Any]:
@@ -120,7 +129,14 @@ def _with_event(row: dict[str, Any], names: Mapping[str, str], event: Event) -> 
 
 
 def set_target(
-    store: Store, party: str, figure: str, period: str, amount: str, currency: str, reason: str
+    store: Store,
+    party: str,
+    figure: str,
+    period: str,
+    amount: str,
+    currency: str,
+    reason: str,
+    allowed: Allowed = lambda store: None,
 ) -> None:
     """Enter a figure of a party for a period into the book, in place of an earlier one.
 
@@ -140,7 +156,7 @@ def set_target(
     name = short(digest("target", row["party"], row["figure"], row["period"]))
     text = yaml.safe_dump({"figures": [row]}, allow_unicode=True)
     with outside_queue(), _at_the_field(place):
-        enter_text(store, f"{_ENTERED}{name}.yaml", text, reason)
+        enter_text(store, f"{_ENTERED}{name}.yaml", text, reason, allowed)
     record_event(store.actor, "set target", row["party"], **{key: row[key][:100] for key in row})
 
 

@@ -57,19 +57,27 @@ def undo(store: Store, number: str) -> int:
     Raises Refused where that is too long ago, a close may rest on it, or others came since.
     """
     with outside_queue():
-        found = next((one for one in _found(store) if one[0].id == number), None)
-        if not found:
-            raise Refused([Problem("undo-links", Place(number))])
-        item, links, event = found
+        item, links, event = _undoable(store, number)
         earlier = [one for one in store.imports("book") if one.known < item.known]
         before = _links_of(earlier)
         rows = [_as_before(link, before.get(name)) for name, link in links.items()]
         text = yaml.safe_dump({"links": rows}, allow_unicode=True, sort_keys=False)
         source = item.source.removeprefix(ENTERED).rpartition(".")[0]
         reason = say("undone-reason", "en", seq=event.seq)
-        enter_text(store, f"{_UNDONE}{source}.yaml", text, reason)
+
+        def allowed(locked: Store) -> None:
+            _undoable(locked, number)
+
+        enter_text(store, f"{_UNDONE}{source}.yaml", text, reason, allowed)
     record_event(store.actor, "undo links", item.source, rows=len(rows))
     return len(rows)
+
+
+def _undoable(store: Store, number: str) -> tuple[Import, Links, Event]:
+    found = next((one for one in _found(store) if one[0].id == number), None)
+    if not found:
+        raise Refused([Problem("undo-links", Place(number))])
+    return found
 
 
 def _found(store: Store) -> Iterator[tuple[Import, Links, Event]]:
