@@ -21,7 +21,7 @@ pytestmark = pytest.mark.in_turn(2, whole=True)
 ROWS = 60
 """More than any list shows at once."""
 _STORY = """
-import json, re
+import io, json, re
 from datetime import UTC, date, datetime, timedelta
 from unittest import mock
 from django.conf import settings
