@@ -16,9 +16,9 @@ import pytest
 from click.testing import CliRunner
 
 from fenrun.base.when import parse_period
-from fenrun.charges import merged
+from fenrun.charges import merged, stored
 from fenrun.charges.merged import ids_of, merge_months, with_merged
-from fenrun.charges.stored import load_charges
+from fenrun.charges.stored import StoredFiles, load_charges
 from fenrun.cli.cache_ import command
 from fenrun.closing.close import close
 from fenrun.credit import stored_charges
@@ -138,6 +138,22 @@ def test_what_is_merged_is_what_was_imported(store: Store) -> None:
     same = {name: one.facts["same"].get(name) for name in ("BillingCurrency", "ServiceName")}
     assert same == {"BillingCurrency": "CNY", "ServiceName": None}
     assert one.facts["first_start"] == "2024-01-01T00:00:00" and one.facts["corrections"] == _FILES
+
+
+def test_charges_of_some_accounts_are_read_where_they_are(store: Store) -> None:
+    """By Arrow as by DuckDB: each row of the accounts, and none where that would be too much."""
+    with mock.patch.multiple(merged, _AT_ONCE=3, _SMALLEST_GROUP=2):
+        merge_months(store.imports("charges"))
+    files = StoredFiles(with_merged(store.imports("charges"))[0])
+    whole = pq.read_table(files.charges)
+    assert pq.read_metadata(files.charges).num_row_groups > 4
+    for numbers in ([], [0], [1], [2], [2, 0], [0, 1, 2], [7]):
+        wanted = whole.filter([one in numbers for one in whole["account_no"].to_pylist()])
+        found = files.rows_of(numbers)
+        assert found is not None and found.to_pylist() == wanted.to_pylist(), numbers
+        assert found.schema.equals(whole.schema.remove_metadata())
+    with mock.patch.object(stored, "_MOST_NEAR", 1):
+        assert files.rows_of([1]) is None
 
 
 def test_settling_merges_and_clearing_changes_nothing(store: Store) -> None:

@@ -407,7 +407,7 @@ class StoredFiles:
         """
         groups, mine = _groups_of(self.charges), np.sort(np.array(accounts, np.int64))
         schema = _schema_of(self.charges).remove_metadata()
-        if groups is None or not all(map(_is_alike, schema.types)):
+        if groups is None or not all(map(_is_plain_kind, schema.types)):
             return None
         places = np.searchsorted(mine, groups.first)
         within = np.append(mine, np.iinfo(np.int64).max)[places] <= groups.last
@@ -455,7 +455,7 @@ class StoredFiles:
         return f"CAST({value} AS DECIMAL({WIDEST}, {scale}))"
 
 
-def _is_alike(kind: pa.DataType) -> bool:
+def _is_plain_kind(kind: pa.DataType) -> bool:
     """Return whether DuckDB has the same of a column, read by Arrow or by itself."""
     texts_or_numbers = (pa.string(), pa.int32(), pa.int64(), pa.timestamp("us"))
     return kind in texts_or_numbers or bool(pa.types.is_decimal128(kind))

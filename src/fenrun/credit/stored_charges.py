@@ -960,7 +960,7 @@ class _Grouping:
             "corrects": f"n.t{place} = 1" if place >= 0 else "false",
             "same_kind": " AND ".join(f"f.{k} IS NOT DISTINCT FROM n.{k}" for k in keys),
         }
-        table = self._told_kinds(filled)
+        table = self._kinds_of_cells(filled)
         for name in ("currency", *units):
             place = table.column_names.index(name)
             coded = _codes(crediting.codes, table[name])
@@ -968,7 +968,7 @@ class _Grouping:
         engine.load("kinds", table)
         return int(table.num_rows)
 
-    def _told_kinds(self, filled: dict[str, str]) -> pa.Table:
+    def _kinds_of_cells(self, filled: dict[str, str]) -> pa.Table:
         """Make `cell_kinds`; return `kind_texts`, the kinds with their texts.
 
         Of some accounts alone both are remembered: the files of cells are never written again.
