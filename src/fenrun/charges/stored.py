@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -381,6 +381,15 @@ class StoredFiles:
         if scale is None or self.decimal_places.get(name, scale) == scale:
             return value
         return f"CAST({value} AS DECIMAL({WIDEST}, {scale}))"
+
+
+def numbers_of(item: Import, accounts: Set[tuple[str, str]]) -> list[int]:
+    """Return the numbers that an import has for some accounts, by issuer and name."""
+    table = StoredFiles(item).all_accounts
+    subjects = pa.array([f"{issuer}{AT}{name}" for issuer, name in accounts], pa.string())
+    found = table.filter(pc.is_in(table["subject"], subjects))
+    numbers: list[int] = found["account_no"].to_pylist()
+    return numbers
 
 
 def of_accounts(numbers: Sequence[int]) -> str:

@@ -110,26 +110,41 @@ def breaches_of(store: Store, period: Period, known: datetime | None = None) -> 
     """
     moment = knowledge_time(store, known)
     terms = known_terms(store, moment)
-    chains = terms.chains()
-    is_used_up = any(chain.first["amount"] is not None for chain in chains)
-    start = date.min if is_used_up else period.span.start
+    start = date.min if uses_up_approvals(terms) else period.span.start
     charges = charges_of(store, Span(start, period.span.end), moment)
-    met = _met(charges, terms, chains)
-    steps = ("met_groups", "priced_shares", "met_rows")
-    rows = charges.run(*steps, terms=met) if met else []
-    sales = _Sales(terms, chains, charges)
-    for row in rows:
-        sales.add(row, row["month"] >= period.span.start)
+    found, unknown = sales_below(charges, terms, period.span.start)
     coupons = coupons_of(store, period.last_day, moment, since=period.span.start)
-    found = sorted(sales.found.values(), key=lambda sale: (sale.floor, sale.customer, sale.sold_by))
     return Breaches(
         period,
         [sale for sale in found if not sale.approval],
         [sale for sale in found if sale.approval],
         coupons.diverted,
-        list(_step_times(chains, moment)),
-        [*terms.problems, *_unknown(rows, terms), *coupons.problems],
+        list(_step_times(terms.chains(), moment)),
+        [*terms.problems, *unknown, *coupons.problems],
     )
+
+
+def uses_up_approvals(terms: Terms) -> bool:
+    """Return whether an approval has an amount: what came before a period uses it up, too."""
+    return any(chain.first["amount"] is not None for chain in terms.chains())
+
+
+def sales_below(
+    charges: PricedCharges, terms: Terms, start: date
+) -> tuple[list[Sale], list[Problem]]:
+    """Return the sales below floors that are billed from a day on, in breach or covered.
+
+    Beside them what cannot be measured. Charges billed before use up approvals.
+    """
+    chains = terms.chains()
+    met = _met(charges, terms, chains)
+    steps = ("met_groups", "priced_shares", "met_rows")
+    rows = charges.run(*steps, terms=met) if met else []
+    sales = _Sales(terms, chains, charges)
+    for row in rows:
+        sales.add(row, row["month"] >= start)
+    found = sorted(sales.found.values(), key=lambda sale: (sale.floor, sale.customer, sale.sold_by))
+    return found, list(_unknown(rows, terms))
 
 
 def _met(charges: PricedCharges, terms: Terms, chains: Iterable[Chain]) -> dict[str, str]:
