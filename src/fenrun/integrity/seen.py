@@ -90,12 +90,18 @@ class Seen:
         return {row["party"]: row["kind"] for row in self.book.parties()}
 
     @cached_property
-    def labels(self) -> Mapping[tuple[str, str], Sequence[Known]]:
-        """The labels of the book, by party and label."""
-        found: dict[tuple[str, str], list[Known]] = {}
-        for row in self.book.labels():
-            found.setdefault((row["party"], row["label"]), []).append(row)
-        return found
+    def _labels(self) -> dict[str, Mapping[str, Sequence[Known]]]:
+        """The labels that were asked for by name, each by party."""
+        return {}
+
+    def _with_label(self, label: str) -> Mapping[str, Sequence[Known]]:
+        """Return the labels of one name by party."""
+        if label not in self._labels:
+            found = defaultdict[str, list[Known]](list)
+            for row in self.book.labels(label):
+                found[row["party"]].append(row)
+            self._labels[label] = found
+        return self._labels[label]
 
     @cached_property
     def coupon_uses(self) -> Sequence[Known]:
@@ -104,7 +110,7 @@ class Seen:
 
     def label(self, party: str, label: str, day: date) -> str:
         """Return the value that a party has under a label on a day; empty for none."""
-        rows = self.labels.get((party, label), ())
+        rows = self._with_label(label).get(party, ())
         return next((r["value"] for r in rows if r["valid_from"] <= day < r["valid_to"]), "")
 
     @cached_property

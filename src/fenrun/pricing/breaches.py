@@ -36,6 +36,8 @@ _ASKED = "greatest(abs(coalesce({billed}, 0)), abs(coalesce({effective}, 0)))"
 _SELLERS = ("partner", "rep")
 """The roles of a customer or order that sell."""
 _MOST_ROWS = 20
+_MANY = 200
+"""Charges below floors from which on all links are read at once."""
 Reasons = tuple[tuple[str, str], ...]
 """Approvals, each with why it does not cover something."""
 _DAY = Decimal(86_400)
@@ -141,6 +143,8 @@ def sales_below(
     steps = ("met_groups", "priced_shares", "met_rows")
     rows = charges.run(*steps, terms=met) if met else []
     sales = _Sales(terms, chains, charges)
+    if len(rows) > _MANY:
+        sales.read_links()
     for row in rows:
         sales.add(row, row["month"] >= start)
     found = sorted(sales.found.values(), key=lambda sale: (sale.floor, sale.customer, sale.sold_by))
@@ -219,6 +223,14 @@ class _Sales:
         self._charges = charges
         self._purse = Purse()
         self._links: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+        self._has_all_links = False
+
+    def read_links(self) -> None:
+        """Read the links of all at once, where those of many are asked for."""
+        self._has_all_links = True
+        for link in self._charges.book.links():
+            key = (link["of_kind"], link["issuer"], link["subject"])
+            self._links.setdefault(key, []).append(link)
 
     def add(self, row: Mapping[str, Any], is_asked: bool) -> None:
         """Take up a charge of a customer that is below floors; if not asked, what it uses up."""
@@ -294,7 +306,7 @@ class _Sales:
 
     def _holders(self, kind: str, issuer: str, subject: str, day: date) -> dict[str, set[str]]:
         key, found = (kind, issuer, subject), dict[str, set[str]]()
-        if subject and key not in self._links:
+        if subject and not self._has_all_links and key not in self._links:
             self._links[key] = self._charges.book.links_of(kind, subject, issuer)
         for link in self._links.get(key, ()):
             if link["valid_from"] <= day < link["valid_to"]:
