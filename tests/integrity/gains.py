@@ -150,13 +150,13 @@ def _sum(rows: Iterable[Row]) -> Decimal:
 
 
 def _round_trips(gains: Gains, truth: Row) -> Decimal:
-    """Return what was paid for goods as they began their way round."""
+    """Return what was paid for goods as they began their way round, of those that came back."""
     parties = set(truth["parties"])
     inside = [r for r in gains.rows("trades") if {r["seller"], r["buyer"]} <= parties]
-    first: dict[str, Row] = {}
+    of_goods = defaultdict[str, list[Row]](list)
     for row in sorted(inside, key=lambda row: str(row["day"])):
-        first.setdefault(row["serial"], row)
-    return _sum(first.values())
+        of_goods[row["serial"]].append(row)
+    return _sum(rows[0] for rows in of_goods.values() if rows[-1]["buyer"] == rows[0]["seller"])
 
 
 def _spent(gains: Gains, granted_to: Sequence[str], spent_by: str) -> Decimal:

@@ -261,8 +261,26 @@ def page(total: Scores) -> str:
         "",
         f"![p of {len(total.p_honest)} things tried in honest markets](findings-p.svg)",
         "",
+        *_LIMITS.splitlines(),
+        "",
     ]
     return "\n".join(lines)
+
+
+_LIMITS = """\
+## What the figures do not say
+
+- Each scheme of a size and level is one market here, so intervals are wide: 1.00 says that none of
+  a few was missed.
+- What a case says is off where it has other rows than its scheme: customers of the same rep or
+  partner who did the same honestly make it more, orders that look like any other make it less.
+- Well concealed schemes are small: four customers that a rep hands over, three that use nothing,
+  three that change their branch. In a market of 30 partners as many come together by chance, and
+  are left be; a lower threshold would raise as many cases about the honest.
+- False cases of G04 and G09 name a partner with customers or late orders of others, for a reason
+  that no table says. Several schemes at once, which markets here have and few vendors do, make
+  more of these.
+"""
 
 
 def _time(seconds: dict[int, list[float]]) -> str:

@@ -1,8 +1,8 @@
 -- The sums of charges as the checks read them: whose, by whom, sold by whom.
 
--- step: sold_groups
--- The sums of accounts, numbered.
-SELECT row_number() OVER () AS group_id, * FROM sums WHERE account IS NOT NULL
+-- view: sold_groups
+-- The sums of accounts.
+SELECT * FROM sums WHERE account IS NOT NULL
 
 -- step: sold_days
 -- What all use on each day.

@@ -51,6 +51,8 @@ OF_ORDERS = ("operator", "region")
 COSTS = {"billed": "BilledCost", "effective": "EffectiveCost", "used": "ConsumedQuantity"}
 _PLACES = 15
 """The decimals of what is no number in every file."""
+_MOST_GROUPS = 1 << 32
+"""More than a month has sums: by it they are numbered through all months."""
 _FEWEST = 60_000
 """The fewest charges of a month that is kept: fewer are summed in no time."""
 _BEFORE = (
@@ -63,7 +65,7 @@ _STEPS = {step.name: step for step in read_steps("fenrun.integrity", "sums.sql")
 
 
 def load_sums(store: Store, charges: PricedCharges, span: Span) -> None:
-    """Make the table `sums` of the charges that are billed in some months.
+    """Make the view `sums` of the charges that are billed in some months.
 
     The engine has `links`, `owners` and `leaving`: from when on somebody may be in charge of
     customers no more.
@@ -75,11 +77,11 @@ def load_sums(store: Store, charges: PricedCharges, span: Span) -> None:
         if made.imports:
             name = f"sums_{number}"
             made.load(name)
-            parts.append(f"SELECT * FROM {name}")
+            parts.append(f"SELECT group_no + {number * _MOST_GROUPS} AS group_id, * FROM {name}")
     if not parts:
         no_texts = ", ".join(f"'' AS {name}" for name in KEYS)
         engine.run(_STEPS["no_sums"], {"no_texts": no_texts})
-        parts.append("SELECT * FROM no_sums")
+        parts.append("SELECT group_no AS group_id, * FROM no_sums")
     engine.make("VIEW", "sums", " UNION ALL BY NAME ".join(parts))
 
 

@@ -77,8 +77,9 @@ SELECT *, CAST(date_trunc('month', on_day) AS DATE) AS month
 FROM ({rows})
 
 -- step: sums
--- The charges summed. A row has the day of all of its charges, or in a month in which any day stands
--- for all the first and the last that has some. A row of no account has the sum of a day.
+-- The charges summed, and numbered. A row has the day of all of its charges, or in a month in which
+-- any day stands for all the first and the last that has some. A row of no account has the sum of a
+-- day.
 WITH summed AS (
   SELECT r.account_code, r.kind{beside}, r.month, CASE WHEN {turns} THEN r.on_day END AS by_day,
          r.on_day, min(r.on_day) AS first, max(r.on_day) AS last,
@@ -88,16 +89,17 @@ WITH summed AS (
          count(*) AS charges
   FROM sum_rows AS r{joins}
   GROUP BY GROUPING SETS ((r.account_code, r.kind{beside}, r.month, by_day), (r.on_day)))
-SELECT a.issuer, a.account, {of_row}, s.month, s.by_day, coalesce(s.on_day, s.first) AS day, s.last,
-       s.billed, s.effective, s.used, s.returned, s.charges
+SELECT row_number() OVER () AS group_no, a.issuer, a.account, {of_row}, s.month, s.by_day,
+       coalesce(s.on_day, s.first) AS day, s.last, s.billed, s.effective, s.used, s.returned,
+       s.charges
 FROM summed AS s
 LEFT JOIN sum_accounts AS a USING (account_code)
 LEFT JOIN sum_kinds AS k USING (kind)
 
 -- step: no_sums
 -- The same of no charge.
-SELECT '' AS issuer, '' AS account, {no_texts}, NULL::DATE AS month, NULL::DATE AS by_day,
-       NULL::DATE AS day, NULL::DATE AS last, 0::DECIMAL(38, 2) AS billed,
+SELECT 0::BIGINT AS group_no, '' AS issuer, '' AS account, {no_texts}, NULL::DATE AS month,
+       NULL::DATE AS by_day, NULL::DATE AS day, NULL::DATE AS last, 0::DECIMAL(38, 2) AS billed,
        0::DECIMAL(38, 2) AS effective, 0::DECIMAL(38, 2) AS used, 0::DECIMAL(38, 2) AS returned,
        0::BIGINT AS charges
 WHERE false
