@@ -79,7 +79,7 @@ ssl.create_default_context = cache(ssl.create_default_context)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the mark of cases that take turns."""
-    config.addinivalue_line("markers", f"{turns.MARK}(days): each case has one day in so many")
+    config.addinivalue_line("markers", f"{turns.MARK}(days, whole): one day for each case")
 
 
 def pytest_unconfigure() -> None:

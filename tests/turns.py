@@ -28,17 +28,21 @@ def day() -> int | None:
     return None if said == "all" or "FENRUN_NIGHTLY" in os.environ else int(said)
 
 
-def share(rows: Sequence[_T], days: int) -> Sequence[_T]:
-    """Those of the rows that have their turn: over `days` days all of them, at night all."""
+def share(rows: Sequence[_T], days: int, begun: int = 0) -> Sequence[_T]:
+    """Those of the rows that have their turn: over `days` days all of them, at night all.
+
+    Who has `begun` so many days before others has other rows on a day.
+    """
     today = day()
-    return rows if today is None else rows[today % min(days, max(1, len(rows))) :: days]
+    return rows if today is None else rows[(today + begun) % min(days, max(1, len(rows))) :: days]
 
 
 def leave_for_their_day(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Take away the cases of marked tests that have their turn on another day.
 
     `@pytest.mark.in_turn(3)` gives each case of a test, or the test, one day in three. Tests that
-    stand one after the other begin on days one after the other, so that days are alike.
+    stand one after the other begin on days one after the other, so that days are alike. With
+    `whole=True` a module has one day: its tests read one story, which is what costs.
     """
     today = day()
     if today is None or config.option.keyword or any("[" in given for given in config.args):
@@ -51,9 +55,10 @@ def leave_for_their_day(config: pytest.Config, items: list[pytest.Item]) -> None
         if mark is None:
             kept.append(item)
             continue
-        days, test = mark.args[0], item.nodeid.partition("[")[0]
+        days, whole = mark.args[0], mark.kwargs.get("whole", False)
+        test = item.nodeid.partition("::" if whole else "[")[0]
         first = marked[days].setdefault(test, len(marked[days]))
         (kept if (first + seen[test] - today) % days == 0 else left).append(item)
-        seen[test] += 1
+        seen[test] += not whole
     config.hook.pytest_deselected(items=left)
     items[:] = kept

@@ -202,6 +202,7 @@ def test_the_command_measures_and_compares(folders: dict[str, Path]) -> None:
     )
 
 
+@pytest.mark.in_turn(2)
 def test_a_peer_that_is_not_there_is_said_to_be_missing(
     folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -151,3 +153,10 @@ def test_an_unknown_language_is_refused_in_the_locales() -> None:
 )
 def test_lines_are_as_wide_as_the_terminal_shows_them(text: str, lines: list[str]) -> None:
     assert folded(text, 8) == lines
+
+
+def test_help_waits_for_no_engine() -> None:
+    """What a shell asks for often, completions too, is read without what settles."""
+    code = "import sys, fenrun.cli; print(sorted({'duckdb', 'numpy', 'pyarrow'} & {*sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

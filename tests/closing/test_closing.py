@@ -122,6 +122,7 @@ class Year:
         ]
 
 
+@pytest.mark.in_turn(2)
 def test_a_late_charge_is_paid_at_the_rate_it_reaches_with_its_month(tmp_path: Path) -> None:
     """January: 900 at 10 % is 90.00, closed. 200 more of January come in February: 1,100 at 20 % is
     220.00, so 130.00 is posted in February.
@@ -340,6 +341,7 @@ def july_bundle(demo: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return payee, path
 
 
+@pytest.mark.in_turn(2)
 def test_why_june_is_not_what_it_was_on_5_july(demo: Store) -> None:
     said = fenrun(
         "compare", demo.path, "--period", "2024-06", "--known", "2024-07-05", "--json"
@@ -431,6 +433,7 @@ def test_nothing_opens_a_closed_period(demo: Store, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.in_turn(2)
 def test_a_bundle_holds_nobody_elses_data_and_verifies_elsewhere(
     demo: Store, july_bundle: tuple[str, Path], tmp_path: Path
 ) -> None:
@@ -498,6 +501,7 @@ _HEADER, _ENTRY, _END = 30, 46, 22
 """Bytes of a ZIP file's header of a file, its entry in the directory, and the directory's end."""
 
 
+@pytest.mark.in_turn(2)
 def test_any_byte_of_a_bundle_that_is_changed_is_found(
     july_bundle: tuple[str, Path], tmp_path: Path
 ) -> None:
@@ -618,6 +622,7 @@ PAY = """pay: {instalments: [70 % at once, 30 % after 1 month], minimum: 20, exp
 """
 
 
+@pytest.mark.in_turn(2)
 def test_holdbacks_lapses_and_carried_amounts_stay_in_the_books(tmp_path: Path) -> None:
     """What is owed after each month, Accrued and Holdback, is what is carried and what is due
     later; a late charge does not break that.
@@ -868,6 +873,7 @@ def test_a_plan_that_has_ended_pays_the_quarter_that_it_began_and_no_draw(tmp_pa
     ] == [100, 0]
 
 
+@pytest.mark.in_turn(2)
 def test_a_month_in_which_only_an_instalment_falls_due_is_settled_and_closed(
     tmp_path: Path,
 ) -> None:
@@ -886,6 +892,7 @@ def test_a_month_in_which_only_an_instalment_falls_due_is_settled_and_closed(
     assert verify(tmp_path / "b.zip").payable == {"CNY": 3}
 
 
+@pytest.mark.in_turn(2)
 def test_rows_left_out_or_doubled_are_found_though_signed_and_sealed_anew(
     demo: Store, july_bundle: tuple[str, Path], tmp_path: Path
 ) -> None:

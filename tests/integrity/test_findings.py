@@ -47,6 +47,7 @@ def honest() -> Looked:
     return market_of(30, 1, 0)
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_plain_scheme_is_found(cheated: Looked, scheme: str) -> None:
     market, _, findings = cheated

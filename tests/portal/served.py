@@ -178,7 +178,9 @@ def beside(workspace: Path, env: dict[str, str], code: str) -> Any:
 
 def _run_ready(workspace: Path, code: str) -> None:
     from fenrun.portal import serve
+    from tests.preloaded import empty_database
 
+    empty_database(workspace)
     serve.ready(workspace)
     exec(code, {})
 
@@ -228,6 +230,9 @@ def environment(workspace: Path, url: str = "", **more: str) -> dict[str, str]:
 
 def _serve_anew(workspace: Path, number: int) -> None:
     """Be `fenrun serve`."""
+    from tests.preloaded import empty_database
+
+    empty_database(workspace)
     _fork_workers(workspace)
     command("serve", str(workspace), "--port", str(number))
 

@@ -10,6 +10,8 @@ import os
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from fenrun.portal.settings import *  # noqa: F403
+from fenrun.portal.settings import TEMPLATES
+from tests.portal.compiled import Compiled
 
 
 class Quick(Argon2PasswordHasher):
@@ -20,3 +22,4 @@ class Quick(Argon2PasswordHasher):
 
 REQUESTS_A_MINUTE = int(os.environ.get("FENRUN_REQUESTS", "0"))
 PASSWORD_HASHERS = ["tests.portal.settings.Quick"]
+TEMPLATES[0]["OPTIONS"]["bytecode_cache"] = Compiled()

@@ -15,6 +15,8 @@ from tests.portal.served import beside, environment
 from tests.pricing.workspace import book, charge
 from tests.pricing.workspace import workspace as made
 
+pytestmark = pytest.mark.in_turn(2, whole=True)
+
 _STORY = """
 import json
 from datetime import UTC, datetime

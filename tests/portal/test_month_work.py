@@ -17,6 +17,8 @@ from tests.errors.gallery import PLAN
 from tests.portal.served import beside, environment
 from tests.pricing.workspace import book, charge, workspace
 
+pytestmark = pytest.mark.in_turn(2, whole=True)
+
 _STORY = """
 import io, json, re, zipfile
 from datetime import UTC, datetime

@@ -10,6 +10,8 @@ import pytest
 from tests.portal.served import beside, environment
 from tests.pricing.workspace import book, charge, workspace
 
+pytestmark = pytest.mark.in_turn(2, whole=True)
+
 TERMS = """
 floors:
   - {floor: F1, covers: ServiceName = 'Storage', least: 65 % of list, fine: 5000, currency: CNY}

@@ -6,6 +6,8 @@ import json
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
 from fenrun.base.problem import Refused
 from fenrun.settle.imports import import_files
 from fenrun.store.facts import Store
@@ -39,6 +41,7 @@ def _billed(month: str) -> str:
     return GOOD.replace("2024-09-0", f"{month}-0")
 
 
+@pytest.mark.in_turn(2)
 def test_a_period_that_cannot_be_settled_is_shown_with_its_problem(tmp_path: Path) -> None:
     """Here: history before any plan, months without charges, and one whose file was edited."""
     files = {"plan.yaml": PLAN, "book.yaml": BOOK}

@@ -16,6 +16,8 @@ from tests.errors.gallery import PLAN
 from tests.portal.served import beside, environment
 from tests.pricing.workspace import book, charge, workspace
 
+pytestmark = pytest.mark.in_turn(2, whole=True)
+
 ROWS = 60
 """More than any list shows at once."""
 _STORY = """

@@ -45,6 +45,7 @@ def _without_limits(plan: Plan) -> Plan:
     return replace(plan, terms=(terms,))
 
 
+@pytest.mark.in_turn(2)
 @settings(max_examples=max(3, int(os.environ.get("FENRUN_EXAMPLES", "9")) // 3))
 @given(batch=worlds.batches(), data=st.data())
 def test_more_facts_are_settled_for_those_whom_they_concern(

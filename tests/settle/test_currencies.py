@@ -218,6 +218,7 @@ def test_more_sales_earn_in_each_currency(store: Store) -> None:
     assert said["after"] == "2.31"  # 57.085 + 3,000 × 0.006667 = 77.086, × 3 % = 2.31258
 
 
+@pytest.mark.in_turn(2)
 def test_a_rate_that_is_missing_stops_the_close_and_one_that_changes_is_a_difference(
     tmp_path: Path,
 ) -> None:

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping
 from decimal import Context, Decimal
 from typing import TypeVar
 
-import pyarrow as pa
-
 from fenrun.base.words import Unreadable
 
 Key = TypeVar("Key")
@@ -114,24 +112,6 @@ def parse_amount_or_rate(text: str) -> Decimal:
 def decimals(value: Decimal) -> int:
     """Count the decimals that the value needs, without trailing zeros."""
     return max(0, -int(value.normalize(_EXACT).as_tuple().exponent)) if value else 0
-
-
-def natural_type(
-    values: Iterable[Decimal | None], least: int = 0, narrow: bool = False
-) -> pa.DataType:
-    """Return the decimal type with the fewest decimals, at least `least`, that holds all values.
-
-    It has 38 digits; 18 if `narrow` and the values fit. Few decimals leave room: a product adds the
-    decimals of its factors, and the engine refuses, rather than rounds, what needs more than 38
-    digits. Factors are 38 digits wide because DuckDB gives the product of two 18-digit decimals
-    only 18.
-    """
-    scale, whole = least, 1
-    for value in values:
-        if value is not None:
-            scale = max(scale, decimals(value))
-            whole = max(whole, value.adjusted() + 1)
-    return pa.decimal128(18 if narrow and scale + whole <= 18 else 38, scale)
 
 
 def plain(value: Decimal, places: int = 2) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fenrun.base.money import natural_type
+from fenrun.base.money import decimals
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -33,6 +33,24 @@ _ARROW_TYPES = {
     datetime: pa.timestamp("us"),
 }
 """The arrow type of each Python type; a Decimal's depends on the values."""
+
+
+def natural_type(
+    values: Iterable[Decimal | None], least: int = 0, narrow: bool = False
+) -> pa.DataType:
+    """Return the decimal type with the fewest decimals, at least `least`, that holds all values.
+
+    It has 38 digits; 18 if `narrow` and the values fit. Few decimals leave room: a product adds the
+    decimals of its factors, and the engine refuses, rather than rounds, what needs more than 38
+    digits. Factors are 38 digits wide because DuckDB gives the product of two 18-digit decimals
+    only 18.
+    """
+    scale, whole = least, 1
+    for value in values:
+        if value is not None:
+            scale = max(scale, decimals(value))
+            whole = max(whole, value.adjusted() + 1)
+    return pa.decimal128(18 if narrow and scale + whole <= 18 else 38, scale)
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> pa.Table:

@@ -9,6 +9,7 @@ import calendar
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from fenrun.base.words import Message, Unreadable
 
@@ -215,3 +216,12 @@ def parse_moment(text: str) -> datetime:
 def show_moment(moment: datetime) -> str:
     """Return the moment (UTC) as text."""
     return moment.replace(microsecond=0).isoformat() + "Z"
+
+
+def is_zone(text: str) -> bool:
+    """Return whether a text is the name of a time zone: `Asia/Shanghai`."""
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, LookupError, TypeError):
+        return False
+    return True

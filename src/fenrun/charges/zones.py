@@ -49,15 +49,6 @@ class _Clock(NamedTuple):
         return places, rows & (self.minutes[places] == found)
 
 
-def is_zone(text: str) -> bool:
-    """Return whether a text is the name of a time zone: `Asia/Shanghai`."""
-    try:
-        ZoneInfo(text)
-    except (ValueError, OSError, LookupError, TypeError):
-        return False
-    return True
-
-
 def local_rows(staged: Staged, name: str) -> Truths | None:
     """Return the rows in which a column has a time without a zone; None for none."""
     column = staged.moments[name]

@@ -22,10 +22,9 @@ from fenrun.base import words
 from fenrun.base.money import parse_rate
 from fenrun.base.problem import ERROR, WARNING, Problem, has_errors, in_order
 from fenrun.base.screen import Screen, text_table
-from fenrun.base.when import Period, parse_day, parse_moment, parse_period
+from fenrun.base.when import Period, is_zone, parse_day, parse_moment, parse_period
 from fenrun.base.words import UNSEEN, Unreadable, say, visible
 from fenrun.charges.encodings import is_encoding
-from fenrun.charges.zones import is_zone
 from fenrun.store.facts import Store
 
 _LOCALES = ("FENRUN_LANG", "LC_ALL", "LANG")

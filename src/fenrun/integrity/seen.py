@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from fenrun.base.money import natural_type
+from fenrun.base.table import natural_type
 from fenrun.base.when import Period
 from fenrun.book.in_words import KnownBook
 from fenrun.engine.duckdb import DuckDB

@@ -15,7 +15,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from fenrun.base.money import natural_type, sums_of
+from fenrun.base.money import sums_of
+from fenrun.base.table import natural_type
 from fenrun.credit.shared_work import crediting_plans
 from fenrun.lab.chosen import BookRows
 from fenrun.statement.run import Run

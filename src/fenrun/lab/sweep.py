@@ -13,8 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from fenrun.base.money import natural_type
 from fenrun.base.problem import Problem, Refused, in_order, refused
+from fenrun.base.table import natural_type
 from fenrun.base.when import Period
 from fenrun.engine.duckdb import DuckDB
 from fenrun.lab.patched import Lab, Patched, SomeMonths

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from fenrun.base.ids import short
-from fenrun.base.money import natural_type
+from fenrun.base.table import natural_type
 from fenrun.base.when import Span
 from fenrun.book.in_words import KnownBook
 from fenrun.charges.stored import load_charges, numbers_of

@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from fenrun.base.money import natural_type
+from fenrun.base.table import natural_type
 from fenrun.book.as_codes import book_of
 from fenrun.credit.crediting import bases_of
 from fenrun.credit.stored_charges import StoredCharges

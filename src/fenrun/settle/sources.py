@@ -26,10 +26,10 @@ import yaml
 from fenrun.base.bounds import read_text
 from fenrun.base.nodes import plain, why_no_yaml
 from fenrun.base.problem import Place, refused
+from fenrun.base.when import is_zone
 from fenrun.base.words import Message
 from fenrun.charges.delivered import Delivery
 from fenrun.charges.encodings import is_encoding
-from fenrun.charges.zones import is_zone
 
 NAME = "sources.yaml"
 _KEYS = ("source", "files", "delivers", "set", "encoding", "columns", "zone")

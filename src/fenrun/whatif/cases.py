@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from fenrun.base.money import natural_type, parse_amount, show
+from fenrun.base.money import parse_amount, show
 from fenrun.base.problem import ERROR, Place, Problem, Refused, in_order, refused
-from fenrun.base.table import from_rows
+from fenrun.base.table import from_rows, natural_type
 from fenrun.base.when import LONG_AGO, OPEN_END, Period, parse_day, parse_period, parse_periods
 from fenrun.base.words import Message, Unreadable
 from fenrun.book import checks as book_checks
