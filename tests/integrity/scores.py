@@ -17,12 +17,16 @@ from time import process_time
 from fenrun.integrity.checks import CHECKS
 from fenrun.integrity.findings import INVARIANT, STATISTICAL, Case, Findings, Outcome
 from fenrun.integrity.seen import see
+from fenrun.world.market import Market
 from fenrun.world.schemes import SCHEMES
+from tests.integrity.gains import Gains
 from tests.integrity.markets import YEAR, Row, found, is_about, market_of
 
 SIZES, LEVELS = (30, 60, 120), (0, 1, 2, 3)
-_SEEDS = {30: (501,), 60: (501,), 120: (501,)}
+_SEEDS = {30: (801,), 60: (802,), 120: (803,)}
 """Seeds that no check was looked at with."""
+_NEAR = Decimal("0.1")
+"""How far from the true amount one may be, as part of it."""
 _PAGE = Path(__file__).parents[2] / "docs/reference/findings-scores.md"
 _PICTURE = _PAGE.with_name("findings-p.svg")
 _KINDS = {check.scheme: check.kind for check in CHECKS}
@@ -58,6 +62,10 @@ class Scores:
     precision: dict[str, Tally] = field(default_factory=dict)
     money: dict[bool, Decimal] = field(default_factory=lambda: {True: Decimal(), False: Decimal()})
     """The amounts of true and of false cases."""
+    amounts: dict[str, Tally] = field(default_factory=dict)
+    """Whether the amount of a scheme that is found is near the true one, by scheme."""
+    gained: dict[bool, Decimal] = field(default_factory=lambda: {True: Decimal(), False: Decimal()})
+    """The true amounts of schemes that are found, and those that their cases say (False)."""
     largest: Tally = field(default_factory=Tally)
     """Whether an audit of as many of the largest payees would have met a party of a scheme."""
     parties: Tally = field(default_factory=Tally)
@@ -70,15 +78,27 @@ class Scores:
     seconds: dict[int, list[float]] = field(default_factory=dict)
     """Processor time to find and settle all cases of a market, by partners."""
 
-    def add(self, truth: Sequence[Row], cases: Sequence[Case]) -> None:
+    def add(self, market: Market, cases: Sequence[Case], gains: Gains) -> None:
         """Count a market in which some people cheat."""
+        truth = market.truth
         for row in truth:
+            self._add_amount(row, [case for case in cases if is_about(case, row)], gains.of(row))
             key = (row["scheme"], row["level"])
             self.recall.setdefault(key, Tally()).count(found(cases, row))
         for case in cases:
             is_true = any(is_about(case, row) for row in truth)
             self.precision.setdefault(case.scheme, Tally()).count(is_true)
             self.money[is_true] += case.amount
+
+    def _add_amount(self, row: Row, cases: Sequence[Case], true: Decimal) -> None:
+        """Count the amount of a scheme that is found and that gained anybody anything."""
+        if not cases or true <= 0:
+            return
+        said = sum((case.amount for case in cases), Decimal(0))
+        is_near = abs(said - true) <= true * _NEAR
+        self.amounts.setdefault(row["scheme"], Tally()).count(is_near)
+        self.gained[True] += true
+        self.gained[False] += said
 
     def recall_of(self, kind: str, levels: Iterable[int]) -> Tally:
         """Return the recall of a kind of checks at some levels."""
@@ -91,8 +111,17 @@ class Scores:
     @property
     def all_cases(self) -> Tally:
         """The precision over all schemes."""
-        of = self.precision.values()
-        return Tally(sum(one.good for one in of), sum(one.of for one in of))
+        return _together(self.precision.values())
+
+    @property
+    def all_amounts(self) -> Tally:
+        """The amounts that are near the true ones, over all schemes."""
+        return _together(self.amounts.values())
+
+
+def _together(tallies: Iterable[Tally]) -> Tally:
+    several = list(tallies)
+    return Tally(sum(one.good for one in several), sum(one.of for one in several))
 
 
 def interval(good: int, of: int, error: float = 0.05) -> tuple[float, float]:
@@ -123,9 +152,10 @@ def scores(runs: Iterable[tuple[int, int, int]]) -> Scores:
     total = Scores()
     for partners, seed, level in runs:
         began = process_time()
-        market, _, findings = market_of(partners, seed, level, *SCHEMES)
+        market, store, findings = market_of(partners, seed, level, *SCHEMES)
         total.seconds.setdefault(partners, []).append(process_time() - began)
-        total.add(market.truth, findings.cases)
+        gains = Gains(market, store.path.parent / "files/charges.csv")
+        total.add(market, findings.cases, gains)
         _against_largest(total, market.truth, findings, market.turnover())
         market_of.cache_clear()
         if level == 0:
@@ -197,23 +227,28 @@ def page(total: Scores) -> str:
         "accounts with new numbers, rebates by contract, bills that come twice, a recall.",
         "Intervals are exact (95 %).",
         "",
-        "| scheme | kind | level 0 | level 1 | level 2 | level 3 | true cases |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| scheme | kind | level 0 | level 1 | level 2 | level 3 | true cases | amounts |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for scheme, kind in _KINDS.items():
         by_level = [str(total.recall.get((scheme, level), "")) for level in LEVELS]
         true = total.precision.get(scheme, "")
-        lines.append(f"| {scheme} | {kind} | {' | '.join(by_level)} | {true} |")
+        near = total.amounts.get(scheme, "")
+        lines.append(f"| {scheme} | {kind} | {' | '.join(by_level)} | {true} | {near} |")
     invariant = total.recall_of(INVARIANT, LEVELS)
     moderate, hard = (total.recall_of(STATISTICAL, of) for of in ((1, 2), (3,)))
     money = total.money[True] / max(Decimal(1), sum(total.money.values()))
     per = 1000 * total.false_honest / max(1, total.months_honest)
+    ratio = total.gained[False] / max(Decimal(1), total.gained[True])
     factor = total.parties.share / max(0.001, total.largest.share)
     lines += [
         "",
         f"- Broken facts found: {invariant}. Statistical schemes: {moderate} at levels 1 and 2,",
         f"  {hard} at level 3.",
         f"- Of all cases {total.all_cases} are true; by money {money:.2f}.",
+        f"- Amounts: {total.all_amounts} of the schemes that are found are within a tenth of what",
+        "  their parties gained by plain sums over the market's rows; all together the cases say",
+        f"  {ratio:.2f} times that.",
         f"- Honest markets: {total.false_honest} cases in {total.months_honest} partner-months,",
         f"  {per:.2f} in 1,000.",
         f"- Of the partners that cases name, {total.parties} take part in a scheme; of as many of",
@@ -226,8 +261,26 @@ def page(total: Scores) -> str:
         "",
         f"![p of {len(total.p_honest)} things tried in honest markets](findings-p.svg)",
         "",
+        *_LIMITS.splitlines(),
+        "",
     ]
     return "\n".join(lines)
+
+
+_LIMITS = """\
+## What the figures do not say
+
+- Each scheme of a size and level is one market here, so intervals are wide: 1.00 says that none of
+  a few was missed.
+- What a case says is off where it has other rows than its scheme: customers of the same rep or
+  partner who did the same honestly make it more, orders that look like any other make it less.
+- Well concealed schemes are small: four customers that a rep hands over, three that use nothing,
+  three that change their branch. In a market of 30 partners as many come together by chance, and
+  are left be; a lower threshold would raise as many cases about the honest.
+- False cases of G04 and G09 name a partner with customers or late orders of others, for a reason
+  that no table says. Several schemes at once, which markets here have and few vendors do, make
+  more of these.
+"""
 
 
 def _time(seconds: dict[int, list[float]]) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fenrun.base.when import parse_period
 from fenrun.closing.close import settle_period
-from fenrun.integrity.checks import CHECKS
+from fenrun.integrity.chance import generator
+from fenrun.integrity.checks import CHECKS, related_party
 from fenrun.integrity.findings import INVARIANT, LINK, STATISTICAL, Case, Findings
 from fenrun.integrity.kept import findings_of
 from fenrun.integrity.seen import Seen, see
@@ -147,6 +151,28 @@ def test_names_and_the_order_of_rows_move_no_finding(cheated: Looked, tmp_path: 
 
 def _said(case: Case) -> tuple[object, ...]:
     return (case.id, case.parties, case.customers, case.orders, case.amount, case.p, case.q)
+
+
+def test_identities_that_are_dealt_again_tie_nobody(cheated: Looked) -> None:
+    """Decoys: who has which phone is dealt again among all who have one, as often as it is shared.
+
+    What ties parties then does so by chance: of twenty such rosters at most one makes an alert.
+    """
+    seen = see(cheated[1], YEAR)
+    assert len(related_party.run(seen).alerts) == 1
+    by_kind = defaultdict[str, list[dict[str, Any]]](list)
+    for row in seen.identities:
+        by_kind[row["kind"]].append(row)
+    made = 0
+    for number in range(20):
+        rng, dealt = generator("decoys", str(number)), []
+        for rows in by_kind.values():
+            owners = rng.permutation(np.array([row["party"] for row in rows], dtype=object))
+            dealt += [row | {"party": party} for row, party in zip(rows, owners)]
+        decoy = replace(seen)
+        decoy.__dict__["identities"] = dealt
+        made += len(related_party.run(decoy).alerts)
+    assert made <= 1
 
 
 @pytest.mark.skipif(not IS_NIGHT, reason="many markets, by night")

@@ -26,6 +26,7 @@ def test_a_concealed_market_is_scored_by_day() -> None:
     assert total.recall_of(INVARIANT, LEVELS).share == 1
     assert total.recall_of(STATISTICAL, LEVELS).share >= 0.8
     assert total.all_cases.share >= 0.9
+    assert total.all_amounts.share >= 0.8 and total.amounts["G10"].good == 1
 
 
 @pytest.mark.skipif(not IS_NIGHT, reason="many markets, by night")
@@ -37,6 +38,7 @@ def test_schemes_are_found_and_the_honest_left_be() -> None:
     assert total.recall_of(STATISTICAL, (1, 2)).share >= 0.8
     assert total.recall_of(STATISTICAL, (3,)).share >= 0.5
     assert total.all_cases.share >= 0.9
+    assert total.all_amounts.share >= 0.8
     assert total.false_honest * 1000 <= total.months_honest
     assert total.parties.share >= 2 * total.largest.share
 

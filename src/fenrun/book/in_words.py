@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -88,9 +89,11 @@ class KnownBook:
         rows = self._runner.rows("SELECT party, kind, name FROM parties")
         return [{"party": self._codes.texts[p], "kind": kind, "name": n} for p, kind, n in rows]
 
-    def labels(self) -> Rows:
-        """Return all labels."""
-        rows = self._runner.rows(f"SELECT {', '.join(_LABEL)} FROM labels_as_of")
+    def labels(self, label: str = "") -> Rows:
+        """Return all labels, or those of one name."""
+        where = " WHERE label = ?" if label else ""
+        values = [self._codes.of(label)] if label else []
+        rows = self._runner.rows(f"SELECT {', '.join(_LABEL)} FROM labels_as_of{where}", values)
         return [self._label(dict(zip(_LABEL, row))) for row in rows]
 
     def _label(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -105,6 +108,10 @@ class KnownBook:
 
     def links(self) -> Rows:
         """Return all links."""
+        return self._all_links
+
+    @cached_property
+    def _all_links(self) -> Rows:
         return self._links("1 = 1")
 
     def links_of(self, of_kind: str, subject: str, issuer: str = "") -> Rows:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -459,6 +459,15 @@ def _is_plain_kind(kind: pa.DataType) -> bool:
     """Return whether DuckDB has the same of a column, read by Arrow or by itself."""
     texts_or_numbers = (pa.string(), pa.int32(), pa.int64(), pa.timestamp("us"))
     return kind in texts_or_numbers or bool(pa.types.is_decimal128(kind))
+
+
+def numbers_of(item: Import, accounts: Set[tuple[str, str]]) -> list[int]:
+    """Return the numbers that an import has for some accounts, by issuer and name."""
+    table = StoredFiles(item).all_accounts
+    subjects = pa.array([f"{issuer}{AT}{name}" for issuer, name in accounts], pa.string())
+    found = table.filter(pc.is_in(table["subject"], subjects))
+    numbers: list[int] = found["account_no"].to_pylist()
+    return numbers
 
 
 def of_accounts(numbers: Sequence[int]) -> str:

@@ -8,7 +8,8 @@ What must be true: a check that cannot run says why; broken facts, statistics an
 mixed; every row of evidence exists; amounts are settled with and without the rows that a case
 rests on. No finding says that anybody did wrong: people decide.
 
-- `seen`: all that checks read, in one pass over the charges; `steps.sql` are its sums.
+- `sums`: charges by month as checks read them, each read once and kept; `sums.sql` are its steps.
+- `seen`: all that checks read: these sums by customer and partner, and the book beside them.
 - `findings`: alerts, cases and their evidence; `checks`: one file a check, `CHECKS` lists them.
 - `chance`: exact and permutation tests, and the control of false discovery.
 - `merging`: alerts of one scheme about the same parties become one case.

@@ -101,14 +101,23 @@ def _case(check: Check, alert: Alert, q: float | None) -> Case:
 
 def _merged(cases: Sequence[Case]) -> list[Case]:
     """Return cases of one check, those of the same people at the same time as one."""
-    found: list[Case] = []
-    for case in cases:
-        same = [other for other in found if are_one(case, other)]
-        for other in same:
-            found.remove(other)
-            case = _joined(other, case)
-        found.append(case)
-    return found
+    found: dict[int, Case] = {}
+    naming = defaultdict[tuple[str, str], set[int]](set)
+    """The numbers of cases that name somebody: no others can be the same."""
+    for number, case in enumerate(cases):
+        near = sorted({one for who in _names(case) for one in naming[who] if one in found})
+        for one in [one for one in near if are_one(case, found[one])]:
+            case = _joined(found.pop(one), case)
+        found[number] = case
+        for who in _names(case):
+            naming[who].add(number)
+    return list(found.values())
+
+
+def _names(case: Case) -> Iterator[tuple[str, str]]:
+    """Yield whom a case names, payees apart from customers."""
+    yield from (("payee", party) for party in case.parties)
+    yield from (("customer", customer) for customer in case.customers)
 
 
 def are_one(one: Case, other: Case) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,7 +18,9 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.steps import read_steps
 from fenrun.events.as_of import events_of
 from fenrun.integrity.findings import Evidence, Month, Rows, Sale
+from fenrun.integrity.sums import KEYS, OF_ORDERS, load_sums
 from fenrun.pricing.charges import PricedCharges, charges_of, text_column
+from fenrun.pricing.coupons import uses
 from fenrun.settle.facts import knowledge_time
 from fenrun.settle.terms_in_force import known_policy, known_terms
 from fenrun.store.facts import Store, verified
@@ -30,8 +33,6 @@ PARTNER, REP = "partner", "rep"
 """The roles of who sells."""
 OWNER, EMPLOYER, GROUP = "owner", "employer", "group"
 """The roles of who owns a party, employs a person, and of the group that a party declares."""
-OPERATOR = "x_Operator"
-"""The column of charges that says who ordered for the customer."""
 _STEPS = {step.name: step for step in read_steps("fenrun.integrity")}
 _LINK = ("of_kind", "issuer", "subject", "role", "party", "type", "link_id")
 
@@ -80,7 +81,7 @@ class Seen:
     @cached_property
     def issuers(self) -> set[str]:
         """Whoever bills."""
-        rows = self.query("SELECT DISTINCT InvoiceIssuerName AS issuer FROM charges")
+        rows = self.query("SELECT DISTINCT issuer FROM sold_groups")
         return {row["issuer"] for row in rows}
 
     @cached_property
@@ -89,16 +90,27 @@ class Seen:
         return {row["party"]: row["kind"] for row in self.book.parties()}
 
     @cached_property
-    def labels(self) -> Mapping[tuple[str, str], Sequence[Known]]:
-        """The labels of the book, by party and label."""
-        found: dict[tuple[str, str], list[Known]] = {}
-        for row in self.book.labels():
-            found.setdefault((row["party"], row["label"]), []).append(row)
-        return found
+    def _labels(self) -> dict[str, Mapping[str, Sequence[Known]]]:
+        """The labels that were asked for by name, each by party."""
+        return {}
+
+    def _with_label(self, label: str) -> Mapping[str, Sequence[Known]]:
+        """Return the labels of one name by party."""
+        if label not in self._labels:
+            found = defaultdict[str, list[Known]](list)
+            for row in self.book.labels(label):
+                found[row["party"]].append(row)
+            self._labels[label] = found
+        return self._labels[label]
+
+    @cached_property
+    def coupon_uses(self) -> Sequence[Known]:
+        """The credits by coupon, in their order, each with its `amount` and `reason`."""
+        return uses(self.charges, {row["coupon"]: row for row in self.terms.coupons})
 
     def label(self, party: str, label: str, day: date) -> str:
         """Return the value that a party has under a label on a day; empty for none."""
-        rows = self.labels.get((party, label), ())
+        rows = self._with_label(label).get(party, ())
         return next((r["value"] for r in rows if r["valid_from"] <= day < r["valid_to"]), "")
 
     @cached_property
@@ -242,22 +254,34 @@ class Seen:
         )
 
     def rows_of(self, groups: Iterable[int]) -> Rows:
-        """Return the charges of some groups of `sold`, by the id of their import."""
+        """Return the charges of some groups of `sold`, by the id of their import.
+
+        The charges of their accounts alone are read.
+        """
         wanted = sorted(set(groups))
         if not wanted:
             return {}
         self.engine.load("wanted", pa.table({"group_id": pa.array(wanted, pa.int64())}))
-        names = (
-            *("issuer", "account", "sub_account", "order_id", "operator", "region", "product"),
-            *("category", "currency", "day"),
+        accounts = self.query(
+            "SELECT DISTINCT issuer, account FROM sold_groups JOIN wanted USING (group_id)"
         )
+        self.charges.load_some("some_charges", [(r["issuer"], r["account"]) for r in accounts])
+        fragments = {**self.charges.fragments, "keys": ", ".join(KEYS), "row_keys": self._row_keys}
+        for name in ("sold_rows", "rows_wanted"):
+            self.engine.run(_STEPS[name], fragments)
         found: dict[str, list[int]] = {}
-        for row in self.query(
-            f"SELECT r.import_id, r.row_no FROM wanted AS w JOIN sold_groups AS g USING (group_id)"
-            f" JOIN sold_rows AS r USING ({', '.join(names)}) ORDER BY ALL"
-        ):
+        for row in self.query("SELECT DISTINCT import_id, row_no FROM rows_wanted ORDER BY ALL"):
             found.setdefault(row["import_id"], []).append(row["row_no"])
         return found
+
+    @property
+    def _row_keys(self) -> str:
+        """SQL of what tells the groups of charges apart, as sums have it."""
+        columns = self.charges.columns
+        texts = {name: f"coalesce({text_column(of, columns)}, '')" for name, of in KEYS.items()}
+        for name in OF_ORDERS:
+            texts[name] = f"CASE WHEN {texts['order_id']} <> '' THEN {texts[name]} ELSE '' END"
+        return ", ".join(f"{sql} AS {name}" for name, sql in texts.items())
 
     def as_evidence(self, rows: Rows, what: str, most: int = 20) -> tuple[Evidence, ...]:
         """Return some rows of charges as evidence, the first of them."""
@@ -280,19 +304,38 @@ def see(store: Store, period: Period, known: datetime | None = None) -> Seen:
     tables = {name: events[name].rows for name in ("events", "payments", "trades")}
     seen = Seen(store, period, moment, charges, known_terms(store, moment), **tables)
     seen.engine.load("links", _link_table(seen.links))
-    fragments = {
-        **charges.fragments,
-        "groups": "sold_groups",
-        "operator": text_column(OPERATOR, charges.columns),
-        "region": text_column("RegionId", charges.columns),
-        "used": charges.number("ConsumedQuantity"),
-    }
-    for name in ("sold_rows", "sold_groups"):
-        seen.engine.run(_STEPS[name], fragments)
-    charges.share_out("sold_groups")
-    for name in ("order_partners", "sold"):
-        seen.engine.run(_STEPS[name], fragments)
+    seen.engine.load("leaving", _leaving(seen))
+    load_sums(store, charges, period.span)
+    for name in ("sold_groups", "sold_days", "sold_places"):
+        seen.engine.run(_STEPS[name], {})
+    charges.share_out("sold_places")
+    for name in ("sold_holders", "order_partners", "sold"):
+        seen.engine.run(_STEPS[name], {})
     return seen
+
+
+def _leaving(seen: Seen) -> pa.Table:
+    """Return the customers that share an identity with somebody whose job ends, each with the day.
+
+    What they are charged since is asked for.
+    """
+    ends = defaultdict[str, set[date]](set)
+    for link in seen.links:
+        if link["of_kind"] == "party" and link["role"] == EMPLOYER:
+            ends[link["subject"]].add(link["valid_to"])
+    sharing = defaultdict[tuple[str, str], set[str]](set)
+    for row in seen.identities if ends else ():
+        sharing[row["kind"], row["value"]].add(row["party"])
+    rows = {
+        (customer, day)
+        for parties in sharing.values()
+        for person in parties & set(ends)
+        for customer in parties - {person}
+        for day in ends[person]
+    }
+    columns = [[row[at] for row in sorted(rows)] for at in range(2)]
+    kinds = {"customer": pa.string(), "day": pa.date32()}
+    return pa.table([pa.array(c, k) for c, k in zip(columns, kinds.values())], list(kinds))
 
 
 def _link_table(links: Sequence[Known]) -> pa.Table:

@@ -1,32 +1,32 @@
--- The charges of some months as the checks read them: whose, by whom, sold by whom.
+-- The sums of charges as the checks read them: whose, by whom, sold by whom.
 
--- view: sold_rows
--- The charges with what tells their groups apart.
-SELECT import_id, row_no, InvoiceIssuerName AS issuer, BillingAccountId AS account,
-       coalesce({sub_account}, '') AS sub_account, coalesce({order_id}, '') AS order_id,
-       coalesce({operator}, '') AS operator, coalesce({region}, '') AS region,
-       coalesce({product}, '') AS product, coalesce({category}, 'Usage') AS category,
-       BillingCurrency AS currency,
-       CAST(ChargePeriodStart + {offset} AS DATE) AS day,
-       {billed} AS billed, {effective} AS effective, {list} AS list, {cost} AS cost,
-       {used} AS used
-FROM charges
-WHERE BillingPeriodStart + INTERVAL 1 DAY >= {first}
-  AND BillingPeriodStart + INTERVAL 1 DAY < {after}
-  AND coalesce({category}, 'Usage') <> 'Tax'
+-- view: sold_groups
+-- The sums of accounts.
+SELECT * FROM sums WHERE account IS NOT NULL
 
--- step: sold_groups
--- The same, summed by what tells them apart.
+-- step: sold_days
+-- What all use on each day.
+SELECT day, sum(effective) AS effective FROM sums WHERE account IS NULL GROUP BY day
+
+-- step: sold_places
+-- The accounts with the days for which their customers are asked.
 SELECT row_number() OVER () AS group_id, *
-FROM (SELECT issuer, account, sub_account, order_id, operator, region, product, category, currency,
-             day, coalesce(sum(billed), 0) AS billed, coalesce(sum(effective), 0) AS effective,
-             coalesce(sum(list), 0) AS list, sum(cost) AS cost, coalesce(sum(used), 0) AS used,
-             count(*) AS charges
-      FROM sold_rows
-      GROUP BY ALL)
+FROM (SELECT DISTINCT issuer, account, sub_account, day FROM sold_groups)
+
+-- step: sold_holders
+-- Their customers, each with its partner (`own`): of several the one with the largest share.
+SELECT p.issuer, p.account, p.sub_account, p.day, s.customer, any_value(s.share) AS share,
+       coalesce(arg_max(l.party, (l.share, l.party)), '') AS own
+FROM sold_places AS p
+JOIN priced_shares AS s USING (group_id)
+LEFT JOIN links AS l
+  ON l.of_kind = 'customer' AND l.role = 'partner' AND l.subject = s.customer
+ AND l.valid_from <= p.day AND p.day < l.valid_to
+WHERE s.customer <> ''
+GROUP BY p.issuer, p.account, p.sub_account, p.day, s.customer
 
 -- step: order_partners
--- The partner of each order on each of its days: of several the one with the largest share.
+-- The partner of each order on its day: of several the one with the largest share.
 SELECT g.group_id, arg_max(l.party, (l.share, l.party)) AS partner
 FROM sold_groups AS g
 JOIN links AS l
@@ -37,24 +37,30 @@ GROUP BY g.group_id
 
 -- step: sold
 -- The groups by customer, with the partner that is credited: that of the order, else that of the
--- customer (`own`). Amounts are of the customer's share.
-SELECT g.group_id, g.account || ' ' || g.sub_account AS account, g.order_id, g.operator,
-       g.region, g.product, g.category, g.currency, g.day,
-       CAST(date_trunc('month', g.day) AS DATE) AS month, s.customer,
-       coalesce(any_value(o.partner), arg_max(l.party, (l.share, l.party)), '') AS partner,
-       coalesce(arg_max(l.party, (l.share, l.party)), '') AS own,
-       any_value(g.billed * s.share) AS billed,
-       any_value(g.effective * s.share) AS effective,
-       any_value(g.list * s.share) AS list,
-       any_value(g.cost * s.share) AS cost,
-       any_value(g.used * s.share) AS used,
-       any_value(g.charges) AS charges
+-- customer (`own`). Amounts are of the customer's share. Where nothing changes in a month `day` is
+-- the first and `last` the last of its days that has charges, else both are the same.
+SELECT g.group_id, g.account, g.sub_account, g.order_id, g.operator, g.region, g.product,
+       g.category, g.currency, g.agreement, g.day, g.last, g.month, h.customer,
+       coalesce(o.partner, h.own) AS partner, h.own, g.billed * h.share AS billed,
+       g.effective * h.share AS effective, g.used * h.share AS used,
+       g.returned * h.share AS returned, g.charges
 FROM sold_groups AS g
-JOIN priced_shares AS s ON s.group_id = g.group_id
-LEFT JOIN order_partners AS o ON o.group_id = g.group_id
-LEFT JOIN links AS l
-  ON l.of_kind = 'customer' AND l.role = 'partner' AND l.subject = s.customer
- AND l.valid_from <= g.day AND g.day < l.valid_to
-WHERE s.customer <> ''
-GROUP BY g.group_id, g.account, g.sub_account, g.order_id, g.operator, g.region, g.product,
-         g.category, g.currency, g.day, s.customer
+JOIN sold_holders AS h USING (issuer, account, sub_account, day)
+LEFT JOIN order_partners AS o USING (group_id)
+
+-- view: sold_rows
+-- The charges of some accounts one by one, with what tells their groups apart.
+SELECT import_id, row_no, InvoiceIssuerName AS issuer, BillingAccountId AS account, {row_keys},
+       CAST(ChargePeriodStart + {offset} AS DATE) AS on_day,
+       CAST(date_trunc('month', ChargePeriodStart + {offset}) AS DATE) AS month
+FROM some_charges
+WHERE BillingPeriodStart + INTERVAL 1 DAY >= {first}
+  AND BillingPeriodStart + INTERVAL 1 DAY < {after}
+
+-- step: rows_wanted
+-- The charges of some groups.
+SELECT r.import_id, r.row_no, w.group_id
+FROM wanted AS w
+JOIN sold_groups AS g USING (group_id)
+JOIN sold_rows AS r USING (issuer, account, {keys}, month)
+WHERE g.by_day IS NULL OR g.by_day = r.on_day

@@ -36,6 +36,8 @@ _ASKED = "greatest(abs(coalesce({billed}, 0)), abs(coalesce({effective}, 0)))"
 _SELLERS = ("partner", "rep")
 """The roles of a customer or order that sell."""
 _MOST_ROWS = 20
+_MANY = 200
+"""Charges below floors from which on all links are read at once."""
 Reasons = tuple[tuple[str, str], ...]
 """Approvals, each with why it does not cover something."""
 _DAY = Decimal(86_400)
@@ -110,26 +112,43 @@ def breaches_of(store: Store, period: Period, known: datetime | None = None) -> 
     """
     moment = knowledge_time(store, known)
     terms = known_terms(store, moment)
-    chains = terms.chains()
-    is_used_up = any(chain.first["amount"] is not None for chain in chains)
-    start = date.min if is_used_up else period.span.start
+    start = date.min if uses_up_approvals(terms) else period.span.start
     charges = charges_of(store, Span(start, period.span.end), moment)
-    met = _met(charges, terms, chains)
-    steps = ("met_groups", "priced_shares", "met_rows")
-    rows = charges.run(*steps, terms=met) if met else []
-    sales = _Sales(terms, chains, charges)
-    for row in rows:
-        sales.add(row, row["month"] >= period.span.start)
+    found, unknown = sales_below(charges, terms, period.span.start)
     coupons = coupons_of(store, period.last_day, moment, since=period.span.start)
-    found = sorted(sales.found.values(), key=lambda sale: (sale.floor, sale.customer, sale.sold_by))
     return Breaches(
         period,
         [sale for sale in found if not sale.approval],
         [sale for sale in found if sale.approval],
         coupons.diverted,
-        list(_step_times(chains, moment)),
-        [*terms.problems, *_unknown(rows, terms), *coupons.problems],
+        list(_step_times(terms.chains(), moment)),
+        [*terms.problems, *unknown, *coupons.problems],
     )
+
+
+def uses_up_approvals(terms: Terms) -> bool:
+    """Return whether an approval has an amount: what came before a period uses it up, too."""
+    return any(chain.first["amount"] is not None for chain in terms.chains())
+
+
+def sales_below(
+    charges: PricedCharges, terms: Terms, start: date
+) -> tuple[list[Sale], list[Problem]]:
+    """Return the sales below floors that are billed from a day on, in breach or covered.
+
+    Beside them what cannot be measured. Charges billed before use up approvals.
+    """
+    chains = terms.chains()
+    met = _met(charges, terms, chains)
+    steps = ("met_groups", "priced_shares", "met_rows")
+    rows = charges.run(*steps, terms=met) if met else []
+    sales = _Sales(terms, chains, charges)
+    if len(rows) > _MANY:
+        sales.read_links()
+    for row in rows:
+        sales.add(row, row["month"] >= start)
+    found = sorted(sales.found.values(), key=lambda sale: (sale.floor, sale.customer, sale.sold_by))
+    return found, list(_unknown(rows, terms))
 
 
 def _met(charges: PricedCharges, terms: Terms, chains: Iterable[Chain]) -> dict[str, str]:
@@ -204,6 +223,14 @@ class _Sales:
         self._charges = charges
         self._purse = Purse()
         self._links: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+        self._has_all_links = False
+
+    def read_links(self) -> None:
+        """Read the links of all at once, where those of many are asked for."""
+        self._has_all_links = True
+        for link in self._charges.book.links():
+            key = (link["of_kind"], link["issuer"], link["subject"])
+            self._links.setdefault(key, []).append(link)
 
     def add(self, row: Mapping[str, Any], is_asked: bool) -> None:
         """Take up a charge of a customer that is below floors; if not asked, what it uses up."""
@@ -279,7 +306,7 @@ class _Sales:
 
     def _holders(self, kind: str, issuer: str, subject: str, day: date) -> dict[str, set[str]]:
         key, found = (kind, issuer, subject), dict[str, set[str]]()
-        if subject and key not in self._links:
+        if subject and not self._has_all_links and key not in self._links:
             self._links[key] = self._charges.book.links_of(kind, subject, issuer)
         for link in self._links.get(key, ()):
             if link["valid_from"] <= day < link["valid_to"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,18 +13,18 @@ from fenrun.base.ids import short
 from fenrun.base.table import natural_type
 from fenrun.base.when import Span
 from fenrun.book.in_words import KnownBook
-from fenrun.charges.stored import load_charges
+from fenrun.charges.stored import load_charges, numbers_of
 from fenrun.credit.stored_charges import billed_in, offset_changes
 from fenrun.engine.dialect import literal, quoted
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.steps import read_steps
 from fenrun.plan.conditions import number_sql, parse, to_sql
 from fenrun.settle.facts import knowledge_time, known_book, plans_as_of
-from fenrun.store.facts import Store, verified
+from fenrun.store.facts import Import, Store, verified
 
 COST = "x_Cost"
 """The column of charges that holds what they cost the seller."""
-_TEXTS = {
+TEXTS = {
     "sub_account": "SubAccountId",
     "product": "ServiceName",
     "price_id": "SkuPriceId",
@@ -51,6 +51,8 @@ class PricedCharges:
     """The charges that are billed in some months, loaded into an engine."""
 
     engine: DuckDB
+    imports: Sequence[Import]
+    """The imports that can have some of them."""
     columns: Mapping[str, str]
     """The columns that charges have, each with its type."""
     book: KnownBook
@@ -82,7 +84,17 @@ class PricedCharges:
 
     def number(self, name: str) -> str:
         """Return SQL of a column as a number; null where it is none, or is not there."""
-        return _as_number(name, self.columns)
+        return as_number(name, self.columns)
+
+    def load_some(self, name: str, accounts: Sequence[tuple[str, str]]) -> None:
+        """Make the charges of some accounts, by issuer and name, known under a name."""
+        meant = set(accounts)
+        load_charges(
+            self.engine,
+            name,
+            self.imports,
+            accounts={item.id: numbers_of(item, meant) for item in self.imports},
+        )
 
     def share_out(self, groups: str) -> None:
         """Make the table `priced_shares`, the customers of each group of a table on its day."""
@@ -96,6 +108,8 @@ class PricedCharges:
         terms = terms or {}
         arms = ", ".join(f"CASE WHEN {sql} THEN {literal(term)} END" for term, sql in terms.items())
         more = {"terms": f"[{arms}]", "groups": "met_groups"} if terms else {}
+        if terms:  # most charges meet none, and lists of terms are dear
+            more["meets"] = " OR ".join(f"({sql})" for sql in terms.values())
         for name in ("priced_rows", *steps):
             self.engine.run(_STEPS[name], {**self.fragments, **more})
         rows: list[dict[str, Any]] = self.engine.table(steps[-1]).to_pylist()
@@ -115,9 +129,9 @@ def charges_of(store: Store, span: Span, known: datetime | None = None) -> Price
     engine.load("owners", _owners(book))
     zones = {file.plan.terms[0].timezone for file in plans_as_of(store, moment)}
     zone = zones.pop() if len(zones) == 1 else "UTC"
-    fragments = _fragments(columns, span) | {"offset": _offset(engine, zone)}
+    fragments = _fragments(columns, span) | {"offset": _offset(imports, zone)}
     sources = {short(item.id): item.source for item in imports}
-    return PricedCharges(engine, columns, book, sources, fragments)
+    return PricedCharges(engine, imports, columns, book, sources, fragments)
 
 
 def _owners(book: KnownBook) -> pa.Table:
@@ -132,11 +146,11 @@ def _owners(book: KnownBook) -> pa.Table:
 
 def _fragments(columns: Mapping[str, str], span: Span) -> dict[str, str]:
     """Return the SQL of what steps read, also where charges do not have it."""
-    found = {name: text_column(column, columns) for name, column in _TEXTS.items()}
-    found |= {name: _as_number(column, columns) for name, column in _NUMBERS.items()}
+    found = {name: text_column(column, columns) for name, column in TEXTS.items()}
+    found |= {name: as_number(column, columns) for name, column in _NUMBERS.items()}
     days = {"first": span.start, "after": span.end}
     found |= {name: f"TIMESTAMP {literal(str(day))}" for name, day in days.items()}
-    return found | {"terms": "CAST([] AS VARCHAR[])", "groups": "priced_groups"}
+    return found | {"terms": "CAST([] AS VARCHAR[])", "groups": "priced_groups", "meets": "true"}
 
 
 def text_column(column: str, columns: Mapping[str, str]) -> str:
@@ -144,7 +158,7 @@ def text_column(column: str, columns: Mapping[str, str]) -> str:
     return f"CAST({quoted(column) if column in columns else 'NULL'} AS VARCHAR)"
 
 
-def _as_number(column: str, columns: Mapping[str, str]) -> str:
+def as_number(column: str, columns: Mapping[str, str]) -> str:
     """Return SQL of a column as a number; null where it is none."""
     kind = columns.get(column, "")
     if kind.startswith("DECIMAL"):
@@ -154,13 +168,13 @@ def _as_number(column: str, columns: Mapping[str, str]) -> str:
     return "CAST(NULL AS DECIMAL(38, 2))"
 
 
-def _offset(engine: DuckDB, zone: str) -> str:
+def _offset(imports: Sequence[Import], zone: str) -> str:
     """Return SQL of what to add to a charge's UTC time for a time zone."""
-    sql = "SELECT min(ChargePeriodStart) AS low, max(ChargePeriodStart) AS high FROM charges"
-    (row,) = engine.rows(sql)
-    if row["low"] is None or zone == "UTC":
+    ends = [item.facts.get(name) for item in imports for name in ("first_start", "last_start")]
+    starts = [datetime.fromisoformat(end) for end in ends if end]
+    if not starts or zone == "UTC":
         return "INTERVAL 0 SECOND"
-    *before, (last, _) = offset_changes(zone, row["low"], row["high"])
+    *before, (last, _) = offset_changes(zone, min(starts), max(starts))
     arms = "".join(
         f" WHEN ChargePeriodStart < TIMESTAMP '{until}' THEN INTERVAL '{seconds}' SECOND"
         for seconds, until in before

@@ -2,7 +2,7 @@
 
 -- view: priced_rows
 -- The charges as pricing reads them: whose, of what, on which day, and the terms that each meets;
--- coupons and taxes are marked.
+-- coupons and taxes are marked. Where terms are asked for, those charges alone that meet any.
 SELECT import_id, row_no, {terms} AS terms, {order_id} AS order_id, {coupon} AS coupon_id,
        InvoiceIssuerName AS issuer, BillingAccountId AS account, {sub_account} AS sub_account,
        CAST(ChargePeriodStart + {offset} AS DATE) AS day,
@@ -16,6 +16,7 @@ SELECT import_id, row_no, {terms} AS terms, {order_id} AS order_id, {coupon} AS 
 FROM charges
 WHERE BillingPeriodStart + INTERVAL 1 DAY >= {first}
   AND BillingPeriodStart + INTERVAL 1 DAY < {after}
+  AND ({meets})
 
 -- step: priced_groups
 -- The same, summed by what tells prices apart; those without a list cost apart from the others.

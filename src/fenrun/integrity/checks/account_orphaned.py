@@ -65,7 +65,7 @@ def _alert(seen: Seen, job: Known, customer: str, rows: Sequence[Known]) -> Iter
     """Yield what is found, if the customer is charged after the rep left."""
     person, day = job["subject"], job["valid_to"]
     found = seen.query(
-        "SELECT group_id, day, currency, billed FROM sold"
+        "SELECT group_id, day, last, currency, billed FROM sold"
         " WHERE customer = ? AND day >= ? ORDER BY ALL",
         [customer, day],
     )
@@ -83,7 +83,7 @@ def _alert(seen: Seen, job: Known, customer: str, rows: Sequence[Known]) -> Iter
         parties=(person,),
         customers=(customer,),
         start=day,
-        end=found[-1]["day"] if found[-1]["day"] > day else day,
+        end=max(row["last"] for row in found),
         evidence=(Evidence("employed", "links", job["link_id"]), *shared),
         groups=tuple(row["group_id"] for row in found),
         shows="charged-since",

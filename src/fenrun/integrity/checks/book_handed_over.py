@@ -35,16 +35,15 @@ _CLEARLY = Decimal(3)
 _FEWEST, _MANY = 3, 5
 """Handovers of a rep to a partner; and those of a day, of as many reps, that somebody decided."""
 _GROWTH = """
-WITH days AS (SELECT day, sum(effective) AS total FROM sold GROUP BY day),
-     mine AS (SELECT customer, min(day) AS first, max(day) AS last, any_value(since) AS since,
+WITH mine AS (SELECT customer, min(day) AS first, max(last) AS last, any_value(since) AS since,
                      sum(effective) FILTER (WHERE day < since) AS before,
                      sum(effective) FILTER (WHERE day >= since) AS after
               FROM sold JOIN since USING (customer)
               GROUP BY customer)
 SELECT customer, before, after,
-       sum(total) FILTER (WHERE day < since) - any_value(before) AS all_before,
-       sum(total) FILTER (WHERE day >= since) - any_value(after) AS all_after
-FROM mine JOIN days ON day BETWEEN first AND last
+       sum(effective) FILTER (WHERE day < since) - any_value(before) AS all_before,
+       sum(effective) FILTER (WHERE day >= since) - any_value(after) AS all_after
+FROM mine JOIN sold_days ON day BETWEEN first AND last
 GROUP BY ALL
 ORDER BY customer"""
 _AROUND = timedelta(days=30)

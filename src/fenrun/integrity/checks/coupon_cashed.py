@@ -15,7 +15,6 @@ from decimal import Decimal
 
 from fenrun.integrity.findings import Alert, Evidence, Outcome
 from fenrun.integrity.seen import Seen
-from fenrun.pricing.coupons import uses
 from fenrun.tables.latest import Known
 
 _IN = ("invoice", "prepay", "top-up")
@@ -26,9 +25,8 @@ may be refunded."""
 
 def run(seen: Seen) -> Outcome:
     """Return the customers that were refunded more than they paid in, after spending coupons."""
-    coupons = {row["coupon"]: row for row in seen.terms.coupons}
     spent = defaultdict[tuple[str, str], list[Known]](list)
-    for row in uses(seen.charges, coupons):
+    for row in seen.coupon_uses:
         if row["day"] in seen.period.span:
             spent[row["customer"], row["currency"]].append(row)
     alerts = []

@@ -13,7 +13,6 @@ from decimal import Decimal
 
 from fenrun.integrity.findings import Alert, Evidence, Outcome
 from fenrun.integrity.seen import PARTNER, Seen
-from fenrun.pricing.coupons import uses
 from fenrun.pricing.lines import WIDE
 from fenrun.tables.latest import Known
 
@@ -25,7 +24,7 @@ def run(seen: Seen) -> Outcome:
     coupons = {row["coupon"]: row for row in seen.terms.coupons}
     found: dict[tuple[str, str], list[Known]] = defaultdict(list)
     tried = 0
-    for row in uses(seen.charges, coupons):
+    for row in seen.coupon_uses:
         tried += 1
         if row["reason"] in _DIVERTED and row["day"] in seen.period.span:
             found[row["coupon_id"], row["customer"]].append(row)

@@ -7,17 +7,23 @@ floor until a rebate is passed on (`rebate-recycled`).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 
+from fenrun.base.when import Span
 from fenrun.integrity.findings import Alert, Evidence, Outcome
 from fenrun.integrity.seen import Seen
-from fenrun.pricing.breaches import Sale, breaches_of
+from fenrun.pricing.breaches import Sale, sales_below, uses_up_approvals
+from fenrun.pricing.charges import charges_of
 
 
 def run(seen: Seen) -> Outcome:
     """Return the sales below floors, by floor, customer and who sold."""
-    found = breaches_of(seen.store, seen.period, seen.known)
-    tried = len(found.breaches) + len(found.covered)
-    return Outcome(tried, list(_alerts(seen, found.breaches)))
+    charges, span = seen.charges, seen.period.span
+    if uses_up_approvals(seen.terms):
+        charges = charges_of(seen.store, Span(date.min, span.end), seen.known)
+    sales, _ = sales_below(charges, seen.terms, span.start)
+    breaches = [sale for sale in sales if not sale.approval]
+    return Outcome(len(sales), list(_alerts(seen, breaches)))
 
 
 def _alerts(seen: Seen, sales: Iterable[Sale]) -> Iterable[Alert]:

@@ -33,7 +33,7 @@ _LATE_PAPER = timedelta(days=30)
 _ORDERS = """
 SELECT customer, order_id, min(day) AS day, arg_max(operator, abs(effective)) AS operator,
        arg_max(product, abs(effective)) AS product, arg_max(region, abs(effective)) AS region,
-       arg_max(account, abs(effective)) AS account,
+       arg_max(account || ' ' || sub_account, abs(effective)) AS account,
        arg_max(partner, abs(effective)) AS partner,
        arg_max(own, abs(effective)) AS own, sum(effective) AS effective,
        list(DISTINCT group_id) AS groups

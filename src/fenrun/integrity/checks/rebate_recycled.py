@@ -39,7 +39,7 @@ GROUP BY ALL
 ORDER BY ALL"""
 _SPENT = """
 SELECT customer, month, currency, sum(billed) AS billed,
-       coalesce(-sum(billed) FILTER (WHERE billed < 0 AND category <> 'Credit'), 0) AS returned
+       coalesce(-sum(returned) FILTER (WHERE category <> 'Credit'), 0) AS returned
 FROM sold GROUP BY ALL"""
 _FLOOR, _GRANTED = "floor ", "granted "
 _BACK, _IN = ("transfer", "refund"), ("invoice", "prepay", "top-up")
@@ -253,7 +253,7 @@ def _is_below(
 def _alert(seen: Seen, customer: str, below: Sequence[tuple[str, PassedOn]]) -> Alert:
     months = sorted({month for _, one in below for month in one.months})
     sold = seen.query(
-        "SELECT group_id, partner, day FROM sold WHERE customer = ? AND month IN ("
+        "SELECT group_id, partner, day, last FROM sold WHERE customer = ? AND month IN ("
         + ", ".join(f"DATE '{month}'" for month in months)
         + ") ORDER BY ALL",
         [customer],
@@ -264,7 +264,7 @@ def _alert(seen: Seen, customer: str, below: Sequence[tuple[str, PassedOn]]) -> 
         parties=tuple(sorted({row["partner"] for row in sold} - {""})),
         customers=(customer,),
         start=min(row["day"] for row in sold),
-        end=max(row["day"] for row in sold),
+        end=max(row["last"] for row in sold),
         evidence=tuple(dict.fromkeys((*floors, *passed))),
         groups=tuple(row["group_id"] for row in sold),
         shows="passed-below",

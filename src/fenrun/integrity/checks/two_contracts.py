@@ -14,7 +14,6 @@ from decimal import Decimal
 
 from fenrun.integrity.findings import Alert, Evidence, Outcome
 from fenrun.integrity.seen import Seen
-from fenrun.pricing.charges import text_column
 from fenrun.pricing.lines import WIDE
 from fenrun.tables.latest import Known
 
@@ -24,22 +23,17 @@ _EXACT = Decimal("0.02")
 """By how much billed and agreed may differ, as part of what was agreed."""
 _IN, _BACK = ("invoice", "prepay", "top-up"), ("refund",)
 _BILLED = """
-SELECT {agreement} AS agreement, BillingCurrency AS currency, sum({billed}) AS billed
-FROM charges
-WHERE {agreement} <> '' AND coalesce({category}, 'Usage') NOT IN ('Tax', 'Credit')
+SELECT agreement, currency, sum(billed) AS billed
+FROM sold_groups
+WHERE agreement <> '' AND category <> 'Credit'
 GROUP BY ALL"""
-_ROWS = """
-SELECT import_id, row_no FROM charges
-WHERE {agreement} = ? AND coalesce({category}, 'Usage') NOT IN ('Tax', 'Credit') ORDER BY ALL"""
+_GROUPS = "SELECT group_id FROM sold_groups WHERE agreement = ? AND category <> 'Credit'"
 
 
 def run(seen: Seen) -> Outcome:
     """Return the agreements that are billed as agreed, and paid a quarter more or above."""
     known = {row["agreement"]: row for row in seen.terms.agreements if row["amount"]}
-    billed = {
-        (row["agreement"], row["currency"]): row["billed"]
-        for row in seen.query(_sql(seen, _BILLED))
-    }
+    billed = {(row["agreement"], row["currency"]): row["billed"] for row in seen.query(_BILLED)}
     alerts = []
     for (name, currency), amount in sorted(billed.items()):
         agreed = known.get(name)
@@ -52,11 +46,6 @@ def run(seen: Seen) -> Outcome:
         if total >= amount * _LEAST_MORE:
             alerts.append(_alert(seen, agreed, paid, {currency: WIDE.subtract(total, amount)}))
     return Outcome(len(billed), alerts)
-
-
-def _sql(seen: Seen, sql: str) -> str:
-    fragments = {name: seen.charges.fragments[name] for name in ("billed", "category")}
-    return sql.format(agreement=text_column(AGREEMENT, seen.charges.columns), **fragments)
 
 
 def _payments_under(seen: Seen, agreed: Known, currency: str) -> list[Known]:
@@ -78,9 +67,8 @@ def _signed(paid: Known) -> Decimal:
 
 
 def _alert(seen: Seen, agreed: Known, paid: Sequence[Known], more: dict[str, Decimal]) -> Alert:
-    found: dict[str, list[int]] = {}
-    for row in seen.query(_sql(seen, _ROWS), [agreed["agreement"]]):
-        found.setdefault(row["import_id"], []).append(row["row_no"])
+    groups = seen.query(_GROUPS, [agreed["agreement"]])
+    found = seen.rows_of(row["group_id"] for row in groups)
     days = [row["day"] for row in paid]
     return Alert(
         parties=tuple({agreed["partner"]} & set(seen.kinds)),

@@ -44,7 +44,7 @@ shares AS (
            sum(least(money, greatest(0, used) / rate)) AS worth
     FROM bought JOIN usual USING (product, currency)
     GROUP BY ALL)
-SELECT customer, arg_max(partner, abs(effective)) AS partner, min(day) AS first, max(day) AS last,
+SELECT customer, arg_max(partner, abs(effective)) AS partner, min(day) AS first, max(last) AS last,
        any_value(coalesce(worth, 0) < {least} * money) AS unused, list(DISTINCT group_id) AS groups
 FROM sold JOIN shares USING (customer)
 WHERE category <> 'Credit' AND product IN (SELECT product FROM usual)
