@@ -86,6 +86,7 @@ class _PlanOrWorkspace(click.ParamType[Path | Store]):
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     what: Path | Store,
     period: Period | None,
     known: datetime | None,
