@@ -307,7 +307,7 @@ class Catalogue:
 
     @cached_property
     def curve(self) -> Curve | None:
-        """What partners are paid for an amount; None where the period has no one curve."""
+        """The pay of partners for an amount; None where the period has no one curve."""
         whole, of_partners = self.lab.period, self._of_partners()
         if len(of_partners) != 1 or MONTHS_OF[of_partners[0].per] != len(whole.months):
             return None

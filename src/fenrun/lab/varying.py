@@ -25,10 +25,10 @@ def varying(plan: Plan, others: Iterable[Plan]) -> frozenset[str]:
 
     All of them, where one depends on another, or what holds for all is otherwise.
     """
-    shared, parts = _shared(plan), _parts(plan)
+    shared, parts = _shared(plan), _of_each(plan)
     found = set()
     for other in others:
-        theirs = _parts(other)
+        theirs = _of_each(other)
         if not (_is_apart(plan) and _is_apart(other) and shared == _shared(other)):
             return frozenset(parts.keys() | theirs.keys())
         found |= {
@@ -64,7 +64,7 @@ def _shared(plan: Plan) -> list[Any]:
     return found
 
 
-def _parts(plan: Plan) -> dict[str, Any]:
+def _of_each(plan: Plan) -> dict[str, Any]:
     """Return what a plan says of each component."""
     return {c.rule_id: list(_part(plan, c.rule_id)) for c in plan.components}
 

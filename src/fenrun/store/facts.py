@@ -147,7 +147,7 @@ def _refuse_other_format(marker: Path) -> None:
 
 @dataclass(frozen=True)
 class Together:
-    """What is written to a store at once: the right to add events, and the folders in place."""
+    """Files that are written to a store at once: the right to add events, and their folders."""
 
     log: Writer
     folders: list[Path] = field(default_factory=list)

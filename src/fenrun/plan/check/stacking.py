@@ -46,7 +46,7 @@ class Stacking:
 
     @property
     def lost(self) -> Fraction:
-        """What the goods of the example lose."""
+        """The loss of the goods of the example."""
         return self.loss * self.more
 
 
@@ -132,11 +132,11 @@ def _on_a_day(columns: _Plain, loss: Fraction) -> Iterator[Stacking]:
 
 def _more(payoff: Payoff, before: Fraction, more: Fraction) -> Fraction:
     """Return what is paid more where so much goes round beside what is sold."""
-    was = _paid(payoff, before) if before else _NOTHING
-    return _paid(payoff, before + more) - was
+    was = _pay_of(payoff, before) if before else _NOTHING
+    return _pay_of(payoff, before + more) - was
 
 
-def _paid(payoff: Payoff, amount: Fraction) -> Fraction:
+def _pay_of(payoff: Payoff, amount: Fraction) -> Fraction:
     return payoff.rounding(payoff.pay(payoff.only(amount), NO_PAST, {}))
 
 
