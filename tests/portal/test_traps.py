@@ -21,7 +21,7 @@ pytestmark = pytest.mark.in_turn(2, whole=True)
 ROWS = 60
 """More than any list shows at once."""
 _STORY = """
-import json, re
+import io, json, re
 from datetime import UTC, date, datetime, timedelta
 from unittest import mock
 from django.conf import settings
@@ -174,6 +174,10 @@ said["mended"] = [page(path, "one"), api(path[:-1], "one")]
 said["document"] = [page("/statements/2024-09/P1/document/", "one"),
                     who["one"].get("/statements/2024-10/P1/document/").status_code,
                     who["one"].get("/statements/2024-09/P2/document/").status_code]
+from pypdf import PdfReader
+file = who["one"].get("/statements/2024-09/P1/document/", {"format": "pdf"})
+text = " ".join(page.extract_text() for page in PdfReader(io.BytesIO(file.content)).pages)
+said["pdf"] = [file.headers["Content-Type"], file.headers["Content-Disposition"], text]
 (folder / "legal.yaml").write_text("parties: [{party: U1, kind: unit, name: Beichen}]\\nlabels:\\n"
     "  - {party: U1, label: document-issuer, value: yes}\\n"
     "  - {party: U1, label: legal-name, value: Beichen Cloud Ltd}\\n"
@@ -425,6 +429,9 @@ def test_a_closed_statement_has_a_document_with_the_tax_that_is_stated(
     assert "Number 2024-09/P1/CNY/" in document and "For 2024-09-01 – 2024-09-30" in document
     assert "tax not stated 56.00" in document and "Vendor not stated" in document
     assert of_open == 409 and of_another == 404
+    kind, name, text = said["pdf"]
+    assert kind == "application/pdf" and "P1-2024-09-document.pdf" in name
+    assert "2024-09/P1/CNY/" in text and "56.00" in text and "tax not stated" in text
     assert said["taxed"] == [["0.06", "52.83", "3.17", "56.00"], ["None", "", "", "56.00"]]
     labels, name = said["named"]
     assert name == "Beichen Cloud Ltd" and labels["P1"] == {"tax-number": "T-77"}
