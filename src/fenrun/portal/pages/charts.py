@@ -463,7 +463,7 @@ def draw_flow(flow: Flow, label: str) -> Markup:
     nodes = "".join(map(_drawn_node, flow.nodes))
     said = escape(label)
     return Markup(
-        '<figure class="chart flow">'
+        '<figure class="chart flow" tabindex="0">'
         f'<svg viewBox="0 0 {WIDTH} {flow.height}" role="img" aria-label="{said}">'
         f"{ribbons}{nodes}</svg><figcaption>{said}</figcaption></figure>"
     )
