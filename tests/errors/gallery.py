@@ -2525,6 +2525,10 @@ GALLERY: dict[str, Shows] = {
         "in the portal, a grant without a reason",
         lambda: (_command("grants").give("one", "two", "partner", "P1", " "), [])[1],
     ),
+    "text-long": Shows(
+        "in the portal, a grant with a reason of 501 characters",
+        lambda: (_command("grants").give("one", "two", "partner", "P1", "x" * 501), [])[1],
+    ),
     "bench-missing": Shows("fenrun bench, where only the wheel is installed", _bench_missing),
     "bench-not-demo": settled(
         "fenrun bench portal WORKSPACE, of real data",

@@ -26,6 +26,7 @@ from fenrun.portal.alone import alone
 from fenrun.portal.commands import grants
 from fenrun.portal.commands.book import book_of
 from fenrun.portal.commands.imports import next_moment
+from fenrun.portal.commands.reasons import stated
 from fenrun.portal.events import record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.settle.imports import import_file
@@ -183,20 +184,19 @@ def enter(store: Store, name: str, data: bytes, expected: str, reason: str) -> P
     """Enter a file as it was looked at: all of it, or nothing. Raises Refused."""
     found = preview(store, name, data)
     place = Place(found.name)
-    if not reason.strip():
-        raise Refused([Problem("reason-missing", place)])
+    reason = stated(reason, place)
     if found.id != expected or not found.may_enter or found.counts[UNKNOWN]:
         raise Refused([*found.problems, Problem("bulk-unready", place)])
     if found.kind == "grants":
         _give(store.actor, [row for row in found.rows if row.does == NEW])
     else:
-        store.reason = reason.strip()[:500]
+        store.reason = reason
         with outside_queue(), alone("entering"), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{ENTERED}{found.name}"
             path.write_text(found.text, "utf-8")
             import_file(store, path, next_moment(store))
     said = {"kind": found.kind, "rows": found.counts[NEW] + found.counts[CHANGED]}
-    record_event(store.actor, "enter bulk", found.name, **said, reason=reason.strip()[:500])
+    record_event(store.actor, "enter bulk", found.name, **said, reason=reason)
     return found
 
 

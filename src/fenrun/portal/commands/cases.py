@@ -15,6 +15,7 @@ from fenrun.integrity import kept, life
 from fenrun.integrity.findings import Case, Findings
 from fenrun.portal import models
 from fenrun.portal.commands import notices
+from fenrun.portal.commands.reasons import TEXT, stated
 from fenrun.portal.events import now, record_event
 from fenrun.portal.models import OPERATIONS, PARTNER, REP
 from fenrun.portal.request_queue import outside_queue
@@ -24,7 +25,7 @@ _DB = "default"
 OPEN, ANSWERED, OVER = models.CaseQuestion.STATES
 ASKED, REPLIED = "case-asked", "case-answered"
 """What people are told."""
-_LONGEST_TEXT, _LONGEST_OWNER = 4000, 150
+_LONGEST_OWNER = 150
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,12 @@ def decide(store: Store, case: Case, state: str, reason: str, owner: str, due: d
     Raises Refused for a step that leads nowhere, or without a reason.
     """
     place = Place(case.id)
-    if not reason.strip():
-        raise Refused([Problem("reason-missing", place)])
+    reason = stated(reason, place, TEXT)
     if state not in life.STATES:
         values = {"case": case.id, "state": _state_of(case), "asked": state}
         raise Refused([Problem("case-step", place, {**values, "possible": ", ".join(life.STATES)})])
     known = now().replace(tzinfo=None)
-    said = (reason.strip()[:_LONGEST_TEXT], known, owner.strip()[:_LONGEST_OWNER], due)
+    said = (reason, known, owner.strip()[:_LONGEST_OWNER], due)
     life.decide(store, case.id, state, *said)
 
 
@@ -105,7 +105,7 @@ def ask(actor: str, case: Case, party: str, text: str) -> models.CaseQuestion:
     if party not in case.parties:
         values = {"party": party, "case": case.id, "parties": ", ".join(case.parties)}
         raise Refused([Problem("question-party", Place(case.id), values)])
-    _refuse_empty(text, party)
+    text = stated(text, Place(party), TEXT)
     with transaction.atomic(using=_DB):
         cases = models.QuestionedCase.objects.using(_DB).select_related("question")
         before = cases.filter(case_name=case.id, question__party=party).first()
@@ -133,7 +133,7 @@ def answer(
     Operations may end it (`over`). Raises Refused for a question that is over, or where nothing is
     said.
     """
-    _refuse_empty(text, seen.party)
+    text = stated(text, Place(seen.party), TEXT)
     with transaction.atomic(using=_DB):
         question = models.CaseQuestion.objects.using(_DB).select_for_update().get(pk=seen.pk)
         if question.state == OVER:
@@ -162,11 +162,6 @@ def questions_of(case: str) -> Sequence[models.CaseQuestion]:
     return list(models.CaseQuestion.objects.filter(pk__in=list(numbers)).order_by("pk"))
 
 
-def _refuse_empty(text: str, place: str) -> None:
-    if not text.strip():
-        raise Refused([Problem("reason-missing", Place(place))])
-
-
 def _add_entry(question: models.CaseQuestion, actor: str, text: str) -> models.CaseEntry:
     return models.CaseEntry.objects.using(_DB).create(
         question=question,
@@ -174,5 +169,5 @@ def _add_entry(question: models.CaseQuestion, actor: str, text: str) -> models.C
         by=actor,
         at=now(),
         state=question.state,
-        text=text.strip().replace("\r\n", "\n")[:_LONGEST_TEXT],  # as browsers count them
+        text=text,
     )

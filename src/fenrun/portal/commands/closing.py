@@ -14,6 +14,7 @@ from fenrun.portal import models
 from fenrun.portal.access import authority
 from fenrun.portal.alone import alone
 from fenrun.portal.commands import approvals, notices, publishing, quotes, requests, unsettled
+from fenrun.portal.commands.reasons import stated
 from fenrun.portal.events import enter_events, now, record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.store.facts import Store
@@ -55,8 +56,7 @@ def ask(store: Store, shown: models.Period, reason: str, first: bool = False) ->
     errors = shown.counts.get("problems", {}).get(ERROR, 0)
     if errors:
         raise Refused([Problem("close-problems", place, {"count": errors})])
-    if not reason.strip():
-        raise Refused([Problem("reason-missing", place)])
+    reason = stated(reason, place)
     refuse_out_of_order(store, parse_period(shown.key), shown.known.replace(tzinfo=None), first)
     with alone("asking"), transaction.atomic(using=_DB):
         waiting = models.Approval.objects.using(_DB).filter(
@@ -71,7 +71,7 @@ def ask(store: Store, shown: models.Period, reason: str, first: bool = False) ->
             period=shown.key,
             run=shown.run,
             known=shown.known,
-            reason=reason.strip()[:500],
+            reason=reason,
             asked_by=store.actor,
             asked_at=now(),
             authority=authority.authority_named(store.actor),
@@ -115,14 +115,12 @@ def end(store: Store, number: int, period: str, reason: str) -> models.Approval:
 
     Raises Refused where it no longer waits, or no reason is given.
     """
-    if not reason.strip():
-        raise Refused([Problem("reason-missing", Place(period or "close"))])
+    why = stated(reason, Place(period or "close"))
     rows = models.Approval.objects.using(_DB).filter(pk=number, approved_at=None, ended_at=None)
     if period:
         rows = rows.filter(period=period)
     with transaction.atomic(using=_DB):
         asked = rows.first()
-        why = reason.strip()[:500]
         if not asked or not rows.update(ended_by=store.actor, ended_at=now(), ended_why=why):
             raise Refused([Problem("approval-gone", Place("close"))])
         said = {"run": asked.run, "asked_by": asked.asked_by, "reason": why}

@@ -17,6 +17,7 @@ from fenrun.portal import models
 from fenrun.portal.access import authority
 from fenrun.portal.alone import alone
 from fenrun.portal.commands.imports import next_moment
+from fenrun.portal.commands.reasons import stated
 from fenrun.portal.events import code_of, enter_events, now, record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.settle import mending
@@ -169,8 +170,7 @@ def ask(store: Store, name: str, kind: str, other: str, reason: str) -> models.D
     Raises Refused where it cannot be decided so, is asked for already, or no reason is given.
     """
     place = Place(short(name))
-    if not reason.strip():
-        raise Refused([Problem("reason-missing", place)])
+    reason = stated(reason, place)
     with outside_queue():
         of, facts = decided(store, name, _decision(kind, other, place), next_moment(store))
     rows = models.DeliveryDecision.objects.using(_DB)
@@ -187,12 +187,12 @@ def ask(store: Store, name: str, kind: str, other: str, reason: str) -> models.D
             other=beside,
             other_source=named.source[:500] if named else "",
             facts=facts,
-            reason=reason.strip()[:500],
+            reason=reason,
             asked_by=store.actor,
             asked_at=now(),
             authority=authority.authority_named(store.actor),
         )
-        said = {"decision": kind, "other": short(beside), "reason": reason.strip()[:500]}
+        said = {"decision": kind, "other": short(beside), "reason": reason}
         record_event(store.actor, "ask decision", short(of.id), **said)
     return asked
 
@@ -278,9 +278,7 @@ def row_to_mend(store: Store, delivery: Delivery, number: int) -> MendableRow | 
 
 def mend_rows(store: Store, name: str, changes: mending.Changes, reason: str) -> Imported:
     """Import rows that were kept aside as they are mended. Raises Refused, or imports all."""
-    if not reason.strip():
-        raise Refused([Problem("reason-missing", Place(name))])
-    store.reason = reason.strip()[:500]
+    store.reason = stated(reason, Place(name))
     with outside_queue():
         done = mending.mend_rows(store, name, changes, next_moment(store))
     mended = {"rows": sorted(changes), "import": short(done.id), "reason": store.reason}

@@ -14,6 +14,7 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.words import Message
 from fenrun.portal import models
 from fenrun.portal.commands import notices, webhooks
+from fenrun.portal.commands.reasons import TEXT, stated
 from fenrun.portal.events import now, record_event
 
 _DB = "default"
@@ -22,7 +23,6 @@ OPEN = ("open", "answered")
 BY_OPERATIONS = ("answered", "accepted", "refused")
 BY_PARTY = ("open", "withdrawn")
 """States that operations, and whom the dispute concerns, may bring it into."""
-_LONGEST_TEXT = 4000
 MOST_BYTES, MOST_FILES = 2_000_000, 10
 """What a file, and how many a dispute, may have at most."""
 MENDS = ("book", "targets", "bulk", "requests", "deliveries", "plans")
@@ -64,8 +64,7 @@ def open_dispute(
 
     Raises Refused where nothing is said, or what is claimed is no amount.
     """
-    if not text.strip():
-        raise Refused([Problem("reason-missing", Place(line or party, 0, "text"))])
+    text = stated(text, Place(line or party, 0, "text"), TEXT)
     said = {**vars(claim), "amount": _amount(claim.amount)}
     with transaction.atomic(using=_DB):
         dispute = models.Dispute.objects.using(_DB).create(
@@ -96,8 +95,7 @@ def answer(
     otherwise, or where nothing is said.
     """
     place = Place(f"{seen.party} {seen.period}")
-    if not text.strip():
-        raise Refused([Problem("reason-missing", place)])
+    text = stated(text, place, TEXT)
     with transaction.atomic(using=_DB):
         dispute = models.Dispute.objects.using(_DB).select_for_update().get(pk=seen.pk)
         if state not in next_states(dispute, operations):
@@ -189,10 +187,12 @@ def add_file(actor: str, seen: models.Dispute, name: str, content: bytes) -> mod
     """Keep a file with a dispute. Raises Refused where it is over, has enough, or it is large."""
     files = models.DisputeFile.objects.using(_DB).filter(dispute_id=seen.pk)
     name = name.replace("\x00", "").rpartition("/")[2].strip()[-200:] or "file"
-    values = {"name": name, "most": f"{MOST_BYTES:,}", "files": MOST_FILES}
-    if len(content) > MOST_BYTES or not content or files.count() >= MOST_FILES:
-        raise Refused([Problem("dispute-file", Place(name, 0, "file"), values)])
     with transaction.atomic(using=_DB):
+        dispute = models.Dispute.objects.using(_DB).select_for_update().get(pk=seen.pk)
+        fits = dispute.state in OPEN and files.count() < MOST_FILES
+        if not fits or not 0 < len(content) <= MOST_BYTES:
+            values = {"name": name, "most": f"{MOST_BYTES:,}", "files": MOST_FILES}
+            raise Refused([Problem("dispute-file", Place(name, 0, "file"), values)])
         said = {"party": seen.party, "name": name, "size": len(content)}
         kept = files.create(dispute_id=seen.pk, content=content, by=actor, at=now(), **said)
         digest = hashlib.sha256(content).hexdigest()
@@ -232,5 +232,5 @@ def _add_entry(dispute: models.Dispute, actor: str, text: str) -> None:
         by=actor,
         at=now(),
         state=dispute.state,
-        text=text.strip()[:_LONGEST_TEXT],
+        text=text,
     )

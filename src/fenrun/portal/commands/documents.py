@@ -67,7 +67,7 @@ class Document:
     first_day: date
     last_day: date
     vendor: Named | None
-    """None: no party of the book is labelled as the one that issues documents."""
+    """None: of the book's parties none, or more than one, is labelled to issue documents."""
     payee: Named
     currency: str
     rows: list[Row]
@@ -99,7 +99,7 @@ def document_of(store: Store, statement: models.Statement) -> Document:
         issued=period.closed_at.date(),
         first_day=span.span.start,
         last_day=span.last_day,
-        vendor=_named(issuers[0], names, labels) if issuers else None,
+        vendor=_named(issuers[0], names, labels) if len(issuers) == 1 else None,
         payee=_named(statement.payee, {statement.payee: statement.name}, labels),
         currency=statement.currency,
         rows=rows,

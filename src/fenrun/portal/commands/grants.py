@@ -18,12 +18,13 @@ from fenrun.portal import models
 from fenrun.portal.access import authority
 from fenrun.portal.alone import alone
 from fenrun.portal.commands import finding, ways
+from fenrun.portal.commands.reasons import reason_problems
 from fenrun.portal.events import now, record_event, workspace
 
 _DB = "default"
 _NAME = re.compile(r"[\w.@+-]{1,150}")
 _PLACE = Place("grant")
-_LONGEST_PARTY, _LONGEST_REASON = 200, 500
+_LONGEST_PARTY = 200
 _PARTY_OF = {
     models.PARTNER: finding.PAYEE,
     models.REP: finding.PAYEE,
@@ -103,7 +104,7 @@ def _give(
         party=party,
         ended_at=None,
         defaults={
-            "reason": reason.strip()[:_LONGEST_REASON],
+            "reason": reason.strip(),
             "given_by": actor,
             "given_at": now(),
             "authority": authority.authority_named(actor),
@@ -125,9 +126,7 @@ def problems_of(name: str, role: str, party: str, reason: str) -> list[Problem]:
         problems.append(Problem("grant-wrong", _PLACE, values))
     if not _NAME.fullmatch(name) or _differs_by_case(name):
         problems.append(Problem("user-wrong", _PLACE, {"name": name}))
-    if not reason.strip():
-        problems.append(Problem("reason-missing", _PLACE))
-    return problems
+    return problems + reason_problems(reason, _PLACE)
 
 
 def _differs_by_case(name: str) -> bool:

@@ -22,6 +22,7 @@ from fenrun.base.problem import Place, Problem, Refused, read_problem
 from fenrun.base.words import Message, reason
 from fenrun.portal import events
 from fenrun.portal.alone import alone
+from fenrun.portal.commands.reasons import too_long
 from fenrun.portal.models import ImportJob
 from fenrun.settle.deliveries import undecided_of
 from fenrun.settle.imports import Wanted, import_file, import_files
@@ -144,9 +145,11 @@ def start(store: Store, uploads: Sequence[UploadedFile[Any]], reason: str) -> Jo
     under_way = [job.actor for job in jobs() if not job.over]
     if len(under_way) >= _MOST or under_way.count(store.actor) >= _MOST_EACH:
         raise Refused([Problem("portal-busy", Place("upload"))])
+    if problems := too_long(reason, Place("upload")):
+        raise Refused(problems)
     folder = Path(tempfile.mkdtemp(prefix="fenrun-upload-"))
     paths = [_kept(upload, folder / str(number)) for number, upload in enumerate(uploads)]
-    store.reason = reason.strip()[:500]
+    store.reason = reason.strip()
     job = _new_job(store.actor, paths)
     threading.Thread(target=_run_here, args=(job, store, paths, folder), daemon=True).start()
     return job

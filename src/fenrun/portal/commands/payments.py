@@ -17,6 +17,7 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.words import Message
 from fenrun.portal import models
 from fenrun.portal.commands import notices
+from fenrun.portal.commands.reasons import reason_problems, too_long
 from fenrun.portal.events import now, record_event
 
 _DB = "default"
@@ -82,14 +83,14 @@ def change(
         found = list(rows.order_by("pk"))
         _refuse_wrong(found, wanted, state, day, reason)
         for one in found:
-            one.state, one.day, one.reason = state, day, reason.strip()[:500]
+            one.state, one.day, one.reason = state, day, reason.strip()
             one.changed_by, one.changed_at = actor, now()
         fields = ["state", "day", "reason", "changed_by", "changed_at"]
         models.Payment.objects.using(_DB).bulk_update(found, fields, batch_size=200)
         for period in sorted({one.period for one in found}):
             of = [one for one in found if one.period == period]
             said = {"numbers": [one.pk for one in of], "sum": show_sums(total(of))}
-            said |= {"day": str(day), "reason": reason.strip()[:500]}
+            said |= {"day": str(day), "reason": reason.strip()}
             record_event(actor, f"payments {state}", period, **said)
             if state in (PAID, RETURNED):
                 told = notices.holders_of(one.payee for one in of)
@@ -111,8 +112,8 @@ def _refuse_wrong(
     if day > now().date():
         raise Refused([Problem("payment-day", _PLACE, {"day": day})])
     goes_back = state in (DUE, RETURNED) or any(one.state == PAID for one in found)
-    if goes_back and not reason.strip():
-        raise Refused([Problem("reason-missing", _PLACE)])
+    if problems := (reason_problems if goes_back else too_long)(reason, _PLACE):
+        raise Refused(problems)
     if state in (SENT, PAID) and any(Decimal(one.amount) < 0 for one in found):
         owing = next(one for one in found if Decimal(one.amount) < 0)
         values = {"payee": owing.payee, "amount": owing.amount, "currency": owing.currency}

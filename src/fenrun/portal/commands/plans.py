@@ -14,6 +14,7 @@ from fenrun.plan.rows import Plan
 from fenrun.portal import models
 from fenrun.portal.commands.imports import enter_text
 from fenrun.portal.commands.periods import read_asked
+from fenrun.portal.commands.reasons import stated
 from fenrun.portal.events import record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.portal.workers import Worker
@@ -108,11 +109,10 @@ def save(store: Store, text: str, reason: str) -> PlanFile:
 
     Raises Refused for what is no plan, or no reason, and where the plan's own cases fail.
     """
-    if not reason.strip():
-        raise Refused([Problem("reason-missing", Place("plan"))])
+    reason = stated(reason, Place("plan"))
     file = read_plan(text, _FILE)
     with outside_queue():
         refuse_failing_cases(file)
-        enter_text(store, f"{file.plan.id}.yaml", text, reason.strip())
-    record_event(store.actor, "change plan", file.plan.id, reason=reason.strip())
+        enter_text(store, f"{file.plan.id}.yaml", text, reason)
+    record_event(store.actor, "change plan", file.plan.id, reason=reason)
     return file

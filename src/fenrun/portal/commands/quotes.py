@@ -23,6 +23,7 @@ from fenrun.portal.access import authority
 from fenrun.portal.alone import alone
 from fenrun.portal.commands import notices
 from fenrun.portal.commands.imports import enter_text
+from fenrun.portal.commands.reasons import SENTENCES, reason_problems, too_long
 from fenrun.portal.request_queue import outside_queue
 from fenrun.settle.terms_in_force import known_policy
 from fenrun.store.facts import Store
@@ -148,8 +149,7 @@ def _refuse_unreadable(kind: str, row: Mapping[str, str], asked_at: datetime) ->
     for column, detail in {**empty, **wrong}.items():
         values = {"field": Message(_LABELS.get(column, column)), "detail": detail}
         problems.append(Problem("quote-value", Place("approval", 0, column), values))
-    if not row["reason"]:
-        problems.append(Problem("reason-missing", _PLACE))
+    problems += reason_problems(row["reason"], _PLACE, SENTENCES)
     if problems:
         raise Refused(problems)
 
@@ -224,8 +224,9 @@ def decide(
     asked or decided before could not do so now.
     """
     policy, place = policy_of(store), _place(seen)
-    if outcome == "refused" and not reason.strip():
-        raise Refused([Problem("reason-missing", place)])
+    look = reason_problems if outcome == "refused" else too_long
+    if problems := look(reason, place, SENTENCES):
+        raise Refused(problems)
     end_overdue(store)
     with transaction.atomic(using=_DB):
         quote = models.Quote.objects.using(_DB).select_for_update().get(pk=seen.pk)
@@ -276,7 +277,7 @@ def _end_step(
     step: dict[str, Any], policy: Policy | None, outcome: str, at: datetime, reason: str
 ) -> None:
     """Note how a step ended, when, and how long it took."""
-    step |= {"outcome": outcome, "decided_at": _moment(at), "reason": reason.strip()[:1000]}
+    step |= {"outcome": outcome, "decided_at": _moment(at), "reason": reason.strip()}
     if policy:
         days, hours = policy.took(datetime.fromisoformat(step["asked_at"]), at)
         step |= {"days": days, "hours": str(hours)}

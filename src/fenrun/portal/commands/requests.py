@@ -28,6 +28,7 @@ from fenrun.portal.alone import alone
 from fenrun.portal.commands import finding, notices
 from fenrun.portal.commands.book import ROLE, book_of, handed_over
 from fenrun.portal.commands.imports import enter_text
+from fenrun.portal.commands.reasons import SENTENCES, reason_problems
 from fenrun.portal.request_queue import outside_queue
 from fenrun.settle.facts import plans_as_of
 from fenrun.store.facts import Store, verified
@@ -67,8 +68,7 @@ def ask(
     if not _complete(kind, customer, party, order, issuer) or not _may_begin(since):
         values = {"kind": kind, "known": ", ".join(ASKED)}
         problems.append(Problem("request-wrong", Place(kind), values))
-    if not reason.strip():
-        problems.append(Problem("reason-missing", Place(kind)))
+    problems += reason_problems(reason, Place(kind), SENTENCES)
     if problems:
         raise Refused(problems)
     if of_vendor:
@@ -82,7 +82,7 @@ def ask(
         order=order,
         issuer=issuer,
         since=since,
-        reason=reason.strip()[:1000],
+        reason=reason.strip(),
         asked_by=store.actor,
         authority=authority.authority_named(store.actor),
     )

@@ -30,6 +30,7 @@ from fenrun.portal.alone import alone
 from fenrun.portal.commands import work
 from fenrun.portal.commands.imports import enter_text, next_moment
 from fenrun.portal.commands.periods import read_asked
+from fenrun.portal.commands.reasons import stated
 from fenrun.portal.events import code_of, now, record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.store.facts import Store
@@ -117,11 +118,10 @@ def _most(value: Any) -> Any:
 def ask(store: Store, number: int, reason: str) -> models.Scenario:
     """Ask, as the first of two, that a scenario be published as it is saved. Raises Refused."""
     row = _row(number)
-    if not reason.strip():
-        raise Refused([Problem("reason-missing", Place(row.name))])
+    reason = stated(reason, Place(row.name))
     with outside_queue():
         _texts(store, read(row.text))  # refused now, if it is to be
-    said = {"reason": reason.strip()[:500], "asked_by": store.actor, "asked_at": now()}
+    said = {"reason": reason, "asked_by": store.actor, "asked_at": now()}
     said["authority"] = authority.authority_named(store.actor)
     with transaction.atomic(using=_DB):
         _only(row).update(**said)

@@ -22,6 +22,7 @@ from fenrun.closing.close import closes
 from fenrun.portal.commands import finding
 from fenrun.portal.commands.book import book_of
 from fenrun.portal.commands.imports import enter_text
+from fenrun.portal.commands.reasons import stated
 from fenrun.portal.events import now, record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.settle.book_in_force import KEYS
@@ -133,14 +134,13 @@ def set_target(
         "currency": currency.strip(),
     }
     place = Place(row["party"] or "-")
-    if not reason.strip():
-        raise Refused([Problem("reason-missing", replace(place, column="reason"))])
+    reason = stated(reason, replace(place, column="reason"))
     finding.refuse_unknown(store, "party", row["party"], finding.PAYEE, finding.CUSTOMER)
     _refuse_unknown_figure(store, row["figure"])
     name = short(digest("target", row["party"], row["figure"], row["period"]))
     text = yaml.safe_dump({"figures": [row]}, allow_unicode=True)
     with outside_queue(), _at_the_field(place):
-        enter_text(store, f"{_ENTERED}{name}.yaml", text, reason.strip()[:500])
+        enter_text(store, f"{_ENTERED}{name}.yaml", text, reason)
     record_event(store.actor, "set target", row["party"], **{key: row[key][:100] for key in row})
 
 

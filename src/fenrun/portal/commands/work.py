@@ -20,6 +20,7 @@ from fenrun.base.problem import Place, Problem, Refused, read_problem
 from fenrun.base.words import reason
 from fenrun.portal import events
 from fenrun.portal.access.isolation import asking
+from fenrun.portal.alone import alone
 from fenrun.portal.models import Work
 from fenrun.portal.request_queue import name_asker
 from fenrun.store.facts import is_of_disk
@@ -45,12 +46,13 @@ def start(user: int, actor: str, kind: str, subject: str, steps: int, act: Act) 
     Where nobody knows how many steps it has, it is taken to have as many as the last of its kind.
     """
     rows = Work.objects.using(_DB)
-    under_way = rows.filter(kind=kind, subject=subject, over=False).order_by("-pk").first()
-    if under_way and not _has_ended(under_way):
-        return under_way
-    last = rows.filter(kind=kind, over=True, problems=[]).order_by("-pk").first()
-    steps = steps or (last.done if last else 0)
-    found = rows.create(kind=kind, subject=subject, actor=actor, steps=steps, at=events.now())
+    with alone("work"):
+        under_way = rows.filter(kind=kind, subject=subject, over=False).order_by("-pk").first()
+        if under_way and not _has_ended(under_way):
+            return under_way
+        last = rows.filter(kind=kind, over=True, problems=[]).order_by("-pk").first()
+        steps = steps or (last.done if last else 0)
+        found = rows.create(kind=kind, subject=subject, actor=actor, steps=steps, at=events.now())
     for number in list(rows.order_by("-pk").values_list("pk", flat=True)[_KEPT : _KEPT + 1]):
         rows.filter(pk__lte=number, over=True).delete()
     _here.add(found.pk)
