@@ -207,7 +207,7 @@ request.grants = []
 statements.rows_seen, statements.statements.change = mock.Mock(return_value=[]), lambda one: None
 for lang in ("en", "zh-CN"):
     with translation.override(lang):
-        facts = statements._shown(request, shown)
+        facts = statements._shown(request, shown, None)
         pages[lang] = render_to_string("statement.html", facts, request)
 print(json.dumps(pages))
 """

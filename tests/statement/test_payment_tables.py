@@ -119,7 +119,7 @@ for lang in ("en", "zh-CN"):
     ):
         request = RequestFactory().get("/")
         request.grants = []
-        facts = statements._shown(request, shown)
+        facts = statements._shown(request, shown, None)
         pages[lang] = render_to_string("statement.html", facts, request)
 print(json.dumps(pages))
 """

@@ -8,7 +8,7 @@ What must be true: a check that cannot run says why; broken facts, statistics an
 mixed; every row of evidence exists; amounts are settled with and without the rows that a case
 rests on. No finding says that anybody did wrong: people decide.
 
-- `sums`: charges by month as checks read them, each read once and kept; `sums.sql` are its steps.
+- `sold_sums`: charges by month as checks read them, each read once and kept; its steps beside.
 - `seen`: all that checks read: these sums by customer and partner, and the book beside them.
 - `findings`: alerts, cases and their evidence; `checks`: one file a check, `CHECKS` lists them.
 - `chance`: exact and permutation tests, and the control of false discovery.

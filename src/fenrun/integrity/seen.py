@@ -18,7 +18,7 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.steps import read_steps
 from fenrun.events.as_of import events_of
 from fenrun.integrity.findings import Evidence, Month, Rows, Sale
-from fenrun.integrity.sums import KEYS, OF_ORDERS, load_sums
+from fenrun.integrity.sold_sums import KEYS, OF_ORDERS, load_sums
 from fenrun.pricing.charges import PricedCharges, charges_of, text_column
 from fenrun.pricing.coupons import uses
 from fenrun.settle.facts import knowledge_time

@@ -2,11 +2,11 @@
 
 -- view: sold_groups
 -- The sums of accounts.
-SELECT * FROM sums WHERE account IS NOT NULL
+SELECT * FROM sold_sums WHERE account IS NOT NULL
 
 -- step: sold_days
 -- What all use on each day.
-SELECT day, sum(effective) AS effective FROM sums WHERE account IS NULL GROUP BY day
+SELECT day, sum(effective) AS effective FROM sold_sums WHERE account IS NULL GROUP BY day
 
 -- step: sold_places
 -- The accounts with the days for which their customers are asked.

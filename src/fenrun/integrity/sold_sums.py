@@ -61,11 +61,11 @@ _BEFORE = (
 )
 """The steps before the sums."""
 _SUMS, _MARKER = "sums.parquet", "sums.json"
-_STEPS = {step.name: step for step in read_steps("fenrun.integrity", "sums.sql")}
+_STEPS = {step.name: step for step in read_steps("fenrun.integrity", "sold_sums.sql")}
 
 
 def load_sums(store: Store, charges: PricedCharges, span: Span) -> None:
-    """Make the view `sums` of the charges that are billed in some months.
+    """Make the view `sold_sums` of the charges that are billed in some months.
 
     The engine has `links`, `owners` and `leaving`: from when on somebody may be in charge of
     customers no more.
@@ -82,7 +82,7 @@ def load_sums(store: Store, charges: PricedCharges, span: Span) -> None:
         no_texts = ", ".join(f"'' AS {name}" for name in KEYS)
         engine.run(_STEPS["no_sums"], {"no_texts": no_texts})
         parts.append("SELECT group_no AS group_id, * FROM no_sums")
-    engine.make("VIEW", "sums", " UNION ALL BY NAME ".join(parts))
+    engine.make("VIEW", "sold_sums", " UNION ALL BY NAME ".join(parts))
 
 
 def _months(span: Span) -> Iterator[Span]:
@@ -97,7 +97,9 @@ def _months(span: Span) -> Iterator[Span]:
 def _text() -> str:
     """Return what the sums are made by: others are other sums."""
     room = resources.files("fenrun.integrity")
-    return digest([room.joinpath(name).read_text("utf-8") for name in ("sums.py", "sums.sql")])
+    return digest(
+        [room.joinpath(name).read_text("utf-8") for name in ("sold_sums.py", "sold_sums.sql")]
+    )
 
 
 @dataclass(frozen=True)
@@ -186,8 +188,8 @@ class _Month:
         )
         for step in _BEFORE:
             self.engine.run(_STEPS[step], fragments)
-        sql = _STEPS["sums"].filled(fragments | self._turned(beside))
-        self.engine.make("TABLE", name, sql, _STEPS["sums"].about)
+        sql = _STEPS["sold_sums"].filled(fragments | self._turned(beside))
+        self.engine.make("TABLE", name, sql, _STEPS["sold_sums"].about)
 
     def _turned(self, beside: Sequence[str]) -> dict[str, str]:
         """Return SQL of whether something changes for a charge in its month."""

@@ -76,7 +76,7 @@ SELECT DISTINCT of_kind, subject, month FROM turning WHERE of_kind <> 'account'
 SELECT *, CAST(date_trunc('month', on_day) AS DATE) AS month
 FROM ({rows})
 
--- step: sums
+-- step: sold_sums
 -- The charges summed, and numbered. A row has the day of all of its charges, or in a month in which
 -- any day stands for all the first and the last that has some. A row of no account has the sum of a
 -- day.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fenrun.base.when import parse_period
-from fenrun.integrity import sums
+from fenrun.integrity import sold_sums as sums
 from fenrun.integrity.seen import Seen, see
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
