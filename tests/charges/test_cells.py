@@ -57,7 +57,8 @@ def test_values_are_counted_alike_however_few_they_are() -> None:
 
 
 def test_work_on_all_cores_comes_in_order_and_fails_as_itself() -> None:
-    assert on_all_cores(str, range(40)) == [str(n) for n in range(40)]
-    assert on_all_cores(str, []) == []
-    with pytest.raises(ZeroDivisionError):
-        on_all_cores(lambda n: 1 // n, (1, 0))
+    for rows in (1, 1 << 20):
+        assert on_all_cores(str, range(40), rows) == [str(n) for n in range(40)]
+        assert on_all_cores(str, [], rows) == []
+        with pytest.raises(ZeroDivisionError):
+            on_all_cores(lambda n: 1 // n, (1, 0), rows)

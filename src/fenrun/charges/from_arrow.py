@@ -113,7 +113,7 @@ def _staged(source: Source, table: pa.Table, kinds: Mapping[str, pa.DataType]) -
     def typed_column(spelt: str) -> tuple[Coded | Moments | Decimals, Any]:
         return _typed_column(source.names[spelt], table[spelt], kinds.get(spelt, pa.string()))
 
-    found = on_all_cores(typed_column, source.names)
+    found = on_all_cores(typed_column, source.names, table.num_rows)
     for name, (column, null_rows[name]) in zip(source.names.values(), found):
         if isinstance(column, Coded):
             texts[name] = column

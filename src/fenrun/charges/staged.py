@@ -210,7 +210,7 @@ class Staged:
         row_no = np.arange(FIRST_ROW, self.rows + FIRST_ROW, dtype=np.int64)
         kept = None if self.quarantined is None else np.flatnonzero(~self.quarantined)
         names = list(self.source.names.values())
-        columns = on_all_cores(lambda name: self._kept(name, kept), names)
+        columns = on_all_cores(lambda name: self._kept(name, kept), names, self.rows)
         kept_no = row_no if kept is None else row_no[kept]
         return Charges(kept_no, dict(zip(map(_beside_keys, names), columns)))
 

@@ -103,7 +103,7 @@ def write_charges(folder: Path, charges: Charges | pa.Table, source: str = CHARG
     numbers = {"account_no": account, "cell_no": cell, "row_no": row_no}
     rows: dict[str, Any] = {name: pa.array(values) for name, values in numbers.items()} | keys
     rows |= {stored_name(n): columns[n] for n in columns if n not in {*names, *ACCOUNT}}
-    sorted_rows = on_all_cores(lambda values: _in_order(values, order), rows.values())
+    sorted_rows = on_all_cores(lambda v: _in_order(v, order), rows.values(), len(order))
     rows = dict(zip(rows, sorted_rows))
     with RowGroups(folder / CHARGES, list(columns)) as written:
         written.add(rows)
