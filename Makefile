@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 FREE    := $(shell df --output=avail /dev/shm 2>/dev/null | tail -1)
 SCRATCH := $(shell test "$(FREE)" -gt 4000000 2>/dev/null && echo /dev/shm || echo $${TMPDIR:-/tmp})
+NEW_VENV ?= $(PYTHON) -m venv $(VENV)
 INSTALL ?= $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
 
 # Else each of the many processes compiles all modules anew, three seconds a process.
@@ -14,9 +15,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Python compiles a module when it is first read; most modules of the dependencies never are.
 $(READY): requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
+	$(NEW_VENV)
 	$(INSTALL) --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(INSTALL) --no-deps --no-build-isolation -e .
 	touch $(READY)
 
 demo: $(READY)     ## build a demo world, settle twelve months, print the result
