@@ -117,6 +117,7 @@ GROWTH = [
 ]
 
 
+@pytest.mark.in_turn(2)
 def test_the_tutorial_runs(tmp_path: Path) -> None:
     """Its files are written, its commands run in their order, and print the lines it shows.
 

@@ -20,6 +20,8 @@ from bench import job
 from bench.peers import INSTALL, PEERS, installed, measure
 from tests.command import fenrun
 
+pytestmark = pytest.mark.in_turn(2, whole=True)
+
 FAMILIES = ("COMPUTE", "STORAGE", "TAX", "GPU", "MAIL")
 PLAN = {
     "floor_pct": 60,
@@ -184,7 +186,6 @@ def test_the_job_is_said_phase_by_phase(
     assert (found["lines"], found["earnings"]) == (424, len(expected.splitlines()) - 1)
 
 
-@pytest.mark.in_turn(3)
 def test_the_command_measures_and_compares(folders: dict[str, Path]) -> None:
     rows = fenrun(
         "bench", "peers", folders["csv"], "--only", "duckdb", "--repeats", 1, "--json"
@@ -202,7 +203,6 @@ def test_the_command_measures_and_compares(folders: dict[str, Path]) -> None:
     )
 
 
-@pytest.mark.in_turn(2)
 def test_a_peer_that_is_not_there_is_said_to_be_missing(
     folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -248,6 +248,7 @@ def test_what_a_correction_inherits_does_not_depend_on_the_period_asked(tmp_path
         assert {r["payee"]: r["credited"] for r in credits} == {"P2": -1, "P1": -2}
 
 
+@pytest.mark.in_turn(2)
 def test_a_file_can_replace_another(tmp_path: Path) -> None:
     """The replacement style: January's file is delivered again, whole, with 800 instead of 900."""
     year = Year(tmp_path)
@@ -276,6 +277,7 @@ def test_a_file_can_replace_another(tmp_path: Path) -> None:
     assert again.code == 1 and again.json()["problems"][0]["code"] == "replaces-unknown"
 
 
+@pytest.mark.in_turn(2)
 def test_order_registrations_book_changes_and_plan_versions_have_their_own_causes(
     tmp_path: Path,
 ) -> None:
@@ -369,6 +371,7 @@ def test_why_june_is_not_what_it_was_on_5_july(demo: Store) -> None:
     assert "订单报备" in fenrun(*words, lang="zh-CN").out
 
 
+@pytest.mark.in_turn(2)
 def test_july_pays_the_differences_of_june(demo: Store, tmp_path: Path) -> None:
     run = settle_period(demo, parse_period("2024-07")).run
     found = [
@@ -573,6 +576,7 @@ def _found(log: Log) -> bool:
         return True
 
 
+@pytest.mark.in_turn(2)
 def test_any_field_of_any_log_row_that_is_changed_is_found(demo: Store, tmp_path: Path) -> None:
     """One character at the end of every field of every row, each changed in turn."""
     log = Log(tmp_path / "log.db")
@@ -779,6 +783,7 @@ def test_a_replacement_may_move_charges_out_of_a_closed_month(tmp_path: Path) ->
     assert _whole(year, "2024-01", "2024-02") == (Decimal("10.10"), Decimal("10.10"))
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("cost", range(5 if NIGHTLY else 2))
 def test_a_file_and_its_replacement_may_become_known_at_once(tmp_path: Path, cost: int) -> None:
     year = Year(tmp_path)
@@ -796,6 +801,7 @@ def test_a_file_and_its_replacement_may_become_known_at_once(tmp_path: Path, cos
     assert _whole(year, "2024-01", "2024-02") == (Decimal("6.50"), Decimal("6.50"))
 
 
+@pytest.mark.in_turn(2)
 def test_a_link_that_was_moved_under_its_id_stays_moved(tmp_path: Path) -> None:
     year = Year(tmp_path)
     year.know(

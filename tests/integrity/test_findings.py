@@ -30,6 +30,8 @@ from tests.errors.gallery import KNOWN
 from tests.integrity.markets import YEAR, found, imported, is_about, market_of
 from tests.pricing.workspace import book, charge, workspace
 
+pytestmark = pytest.mark.in_turn(2, whole=True)
+
 _DATA = Path(__file__).parents[1] / "data"
 IS_NIGHT = "FENRUN_NIGHTLY" in os.environ
 Looked = tuple[Market, Store, Findings]

@@ -61,6 +61,7 @@ def test_made_up_requests_get_answers_that_fit_the_schema(own: Portal, role: str
         assert count > 75
 
 
+@pytest.mark.in_turn(2)
 def test_the_api_says_what_the_command_line_says(portal: Portal, world: Path) -> None:
     party = portal.parties["partner"]
     with portal.token("partner") as client:
@@ -78,6 +79,7 @@ def test_the_api_says_what_the_command_line_says(portal: Portal, world: Path) ->
         assert client.get(f"/api/lines/{row['period']}/{line}").json() == printed
 
 
+@pytest.mark.in_turn(2)
 def test_prices_and_terms_are_those_of_the_command_line(portal: Portal) -> None:
     period, day = "2024-09", "2024-09-01"
     with portal.token("auditor") as client:

@@ -12,6 +12,8 @@ import pytest
 
 from tests.portal.served import DATABASES, PG, tried
 
+pytestmark = pytest.mark.in_turn(2, whole=True)
+
 _COME_OF = {
     "ask for a close": ("close-asked", 1),
     "give a grant": ("done", 1),

@@ -20,6 +20,8 @@ from fenrun.store.facts import Store
 from tests.command import fenrun
 from tests.portal.served import Portal, served
 
+pytestmark = pytest.mark.in_turn(2, whole=True)
+
 EVENTS = """
 import json
 from fenrun.portal.models import Event

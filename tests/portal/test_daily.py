@@ -15,6 +15,8 @@ import pytest
 
 from tests.portal.served import Portal, served
 
+pytestmark = pytest.mark.in_turn(2, whole=True)
+
 REASON = "As agreed with her."
 
 

@@ -123,6 +123,7 @@ def looked_at(page: Page, name: str) -> None:
     assert not [v for v in found if v[1] in ("serious", "critical")], found
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("lang", ["en", "zh-CN"])
 def test_a_partner_finds_why_a_month_fell(browser: Browser, portal: Portal, lang: str) -> None:
     words = {

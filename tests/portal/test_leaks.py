@@ -349,7 +349,7 @@ def _asked(portal: Portal, facts: dict[str, Any], account: str) -> dict[str, tup
     """What somebody asks: by day a share, on PostgreSQL of what its rows answer alone."""
     found = _addresses(facts, portal.parties[account])
     if portal.database == "sqlite" or "FENRUN_NIGHTLY" in os.environ:
-        return dict(share([*found.items()], 2, ACCOUNTS.index(account)))
+        return dict(share([*found.items()], 3, ACCOUNTS.index(account)))
     of_the_engine = re.compile("estimate|change|/lines/|/charges/")
     return dict(share([(a, m) for a, m in found.items() if not of_the_engine.search(a)], 4))
 

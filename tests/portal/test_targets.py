@@ -6,9 +6,12 @@ import itertools
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.portal.served import Portal, served
+
+pytestmark = pytest.mark.in_turn(2, whole=True)
 
 ROOT = Path(__file__).parents[2]
 

@@ -27,6 +27,8 @@ from tests.portal.conftest import loaded
 from tests.portal.served import DATABASES, PG, Portal, served
 from tests.portal.test_hooks import Told, receiving
 
+pytestmark = pytest.mark.in_turn(2, whole=True)
+
 ROOT = "/fenrun"
 
 
@@ -102,7 +104,6 @@ def test_health_is_told_to_whoever_asks(both: Both) -> None:
         assert set(answer.json()) == {"ready", "database", "workspace", "shown", "log"}
 
 
-@pytest.mark.in_turn(2)
 def test_every_address_stays_under_the_path(both: Both) -> None:
     portal = both.other
     for name in ("operations", "partner"):
@@ -164,7 +165,6 @@ def test_wrong_passwords_of_one_wait_at_the_other(both: Both) -> None:
     assert "Too many" in tried(other)
 
 
-@pytest.mark.in_turn(2)
 def test_what_the_command_line_does_is_shown_by_both(both: Both, tmp_path: Path) -> None:
     one, other, _ = both
     moved = tmp_path / "parties.yaml"
@@ -215,7 +215,6 @@ def test_two_who_give_the_same_grant_at_once_give_one(both: Both) -> None:
         assert len(given) == len(names)
 
 
-@pytest.mark.in_turn(2)
 def test_one_that_is_stopped_finishes_its_close(both: Both) -> None:
     one, other, _ = both
     with (

@@ -416,6 +416,7 @@ def test_leaves_stand_beside_each_other(bundles: Bundles) -> None:
     assert beside & leaves
 
 
+@pytest.mark.in_turn(2)
 def test_two_closes_of_the_same_facts_have_other_leaves(bundles: Bundles, tmp_path: Path) -> None:
     again = Bundles(tmp_path)
     assert again.statements == bundles.statements
