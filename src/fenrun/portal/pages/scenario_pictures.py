@@ -113,6 +113,8 @@ def scatter(points: Sequence[tuple[str, Decimal, Decimal]], label: str, lang: st
         f' fill="{charts.FILL[_kind(before, after)]}"/></g>'
         for name, before, after in points
     )
+    # Both axes go from nothing to the most that anybody earns, which stands at their ends.
+    end = charts.short(most, lang)
     words = [say(key, lang) for key in ("diff-before", "diff-after")]
     return Markup(
         '<figure class="chart scatter">'
@@ -123,9 +125,10 @@ def scatter(points: Sequence[tuple[str, Decimal, Decimal]], label: str, lang: st
         f'<path class="diagonal" d="M{_LEFT} 0V{_SIDE}H{_LEFT + _SIDE}" fill="none"'
         f' stroke="#9aa5b1"/>'
         f"{dots}"
-        f'<text x="{_LEFT + _SIDE}" y="{_SIDE + 18}" text-anchor="end" font-size="12"'
-        f' fill="#56626e">{escape(words[0])} →</text>'
-        f'<text x="{_LEFT + 6}" y="8" font-size="12" fill="#56626e">↑ {escape(words[1])}</text>'
+        f'<text x="{_LEFT + _SIDE}" y="{_SIDE + 22}" text-anchor="end" font-size="12"'
+        f' fill="#56626e">{escape(words[0])} → {escape(end)}</text>'
+        f'<text x="{_LEFT + 6}" y="8" font-size="12" fill="#56626e">↑ {escape(words[1])}'
+        f" {escape(end)}</text>"
         "</svg></figure>"
     )
 
