@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -72,3 +75,11 @@ def test_a_period_that_cannot_be_settled_is_shown_with_its_problem(tmp_path: Pat
         assert page.count("stored-edited") == 1
         assert f"charges/{october.name}/charges.parquet" in page
         assert "No plan in the workspace is in force in 2019-05." in page
+
+
+def test_settings_that_are_only_read_make_no_folder(tmp_path: Path) -> None:
+    """Else `make demo` refused, after `make lint`, to write over what stood there."""
+    said = {"FENRUN_WORKSPACE": str(tmp_path / "ws"), "FENRUN_SECRET": "unused"}
+    code = "import fenrun.portal.settings"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, **said}, check=True)
+    assert not (tmp_path / "ws").exists()

@@ -127,7 +127,6 @@ def _databases() -> dict[str, Any]:
 
 
 def _sqlite() -> dict[str, Any]:
-    HOME.mkdir(parents=True, exist_ok=True)
     file = {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": HOME / "portal.sqlite3",
