@@ -10,6 +10,6 @@ In: text and numbers as people and files write them. Out: exact values, and word
 - `problem`: problems as rows with a code and a place; `Refused` carries them.
 - `words`: every sentence in both languages; `Message` is said when the reader's language is known.
 - `ids`: digests by which equal content is the same content.
-- `kept`: what was found once and may be deleted, as JSON.
+- `kept`: what was found once and may be deleted, as JSON or a folder of files.
 - `nodes`: YAML that knows its lines.
 """

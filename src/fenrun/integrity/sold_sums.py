@@ -12,9 +12,6 @@ the days on which something changes. Deleting it changes nothing but time.
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +21,7 @@ from importlib import resources
 from pathlib import Path
 
 from fenrun.base.ids import digest, short
+from fenrun.base.kept import new_folder, read_kept
 from fenrun.base.when import Span, add_months
 from fenrun.charges.merged import with_merged
 from fenrun.charges.stored import StoredFiles
@@ -152,17 +150,10 @@ class _Month:
 
     def _keep(self, name: str, folder: Path) -> None:
         """Keep the sums; where nothing can be written, nothing is kept."""
-        with suppress(OSError):
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            scratch = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
-            try:
-                path = literal(str(scratch / _SUMS))
-                self.engine.execute(f"COPY {name} TO {path} (FORMAT parquet, COMPRESSION zstd)")
-                (scratch / _MARKER).write_text(json.dumps(_digests(scratch)), "utf-8")
-                shutil.rmtree(folder, ignore_errors=True)
-                os.replace(scratch, folder)  # fails where somebody else kept the same meanwhile
-            finally:
-                shutil.rmtree(scratch, ignore_errors=True)
+        with suppress(OSError), new_folder(folder) as scratch:
+            path = literal(str(scratch / _SUMS))
+            self.engine.execute(f"COPY {name} TO {path} (FORMAT parquet, COMPRESSION zstd)")
+            (scratch / _MARKER).write_text(json.dumps(_digests(scratch)), "utf-8")
 
     # --- summing ------------------------------------------------------------------------------
 
@@ -310,8 +301,5 @@ def _digests(folder: Path) -> dict[str, str]:
 
 def _is_whole(folder: Path) -> bool:
     """Return whether sums are kept in a folder, as they were written."""
-    try:
-        said = json.loads((folder / _MARKER).read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
+    said = read_kept(folder / _MARKER)
     return bool(said) and said == _digests(folder)

@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -26,6 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fenrun.base.ids import digest, short
+from fenrun.base.kept import new_folder
 from fenrun.engine.codes import Codes
 from fenrun.store.digests import digests
 
@@ -137,11 +137,9 @@ class KeptMonths:
 
     def _write(self, measured_by: str, one: KeptMonth, sums: Tables, texts: pa.Array) -> None:
         target = self._path(measured_by, one)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
         occurs = _occurring(sums, len(texts))
         own = pa.array(np.cumsum(occurs, dtype=np.int32) - 1)
-        try:
+        with new_folder(target) as scratch:
             _write_table(pa.table({"text": texts.filter(pa.array(occurs))}), scratch, _TEXTS, [])
             for name, columns in SUMS.items():
                 words = [column for column, how in columns.items() if how == WORD]
@@ -149,10 +147,6 @@ class KeptMonths:
                 _write_table(table, scratch, name, words)
             said = {"measured_by": measured_by, **asdict(one), "files": _tables(scratch)}
             (scratch / _MARKER).write_text(json.dumps(said), "utf-8")
-            shutil.rmtree(target, ignore_errors=True)
-            os.replace(scratch, target)  # fails where somebody else kept the same at the same time
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
 
     def sizes(self) -> tuple[int, int]:
         """Return how many months are kept, and how many bytes they take."""

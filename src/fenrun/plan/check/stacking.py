@@ -55,8 +55,9 @@ def stacking(plan: Plan, loss: Fraction) -> Stacking:
 
     What is proven is proven of what is earned before it is rounded.
     """
+    every = [p for p in payoffs(plan) if p.columns[p.column]]
     plain = {
-        c.rule_id: [p for p in payoffs(plan) if p.component is c and p.columns[p.column]]
+        c.rule_id: [p for p in every if p.component is c]
         for c in plan.components
         if _is_plain(plan, c)
     }
