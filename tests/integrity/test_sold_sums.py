@@ -81,7 +81,7 @@ def test_a_day_is_told_apart_only_where_something_changes(store: Store) -> None:
         " AND order_id = '' AND category <> 'Purchase'"
     )
     assert (mine["day"].day, mine["last"].day) == (2, 30)
-    ((_, rows),) = seen.rows_of([mine["group_id"]]).items()
+    ((_, rows),) = seen.rows_of([mine["group_id"]])[mine["group_id"]].items()
     assert rows == [6, 7, 8, 9, 10]  # the head of the file is its first line
 
 

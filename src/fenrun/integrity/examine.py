@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from time import process_time
@@ -11,8 +11,8 @@ from typing import Any
 from fenrun.base.when import Period
 from fenrun.integrity.amounts import with_amounts
 from fenrun.integrity.checks import CHECKS, Check
-from fenrun.integrity.findings import Case, Checked, Findings, Outcome
-from fenrun.integrity.merging import cases_of, rows_of_both
+from fenrun.integrity.findings import Case, Checked, Findings, Outcome, rows_of_all
+from fenrun.integrity.merging import cases_of
 from fenrun.integrity.seen import EMPLOYER, Seen, see
 from fenrun.pricing.lines import PASSED_ON
 from fenrun.store.facts import Store
@@ -32,6 +32,9 @@ _PRESENT: Mapping[str, Callable[[Seen], Any]] = {
 }
 """Whether there is a row of what a check needs; anything else is a column of charges."""
 
+_AT_ONCE = 200
+"""The cases whose charges are read at once: more are more memory, fewer more questions."""
+
 
 def examine(
     store: Store,
@@ -46,7 +49,9 @@ def examine(
     """
     seen = see(store, period, known)
     looked, checks = _checked(seen, progress)
-    cases = [_with_rows(seen, case) for case in cases_of(looked)]
+    found = cases_of(looked)
+    parts = [found[at : at + _AT_ONCE] for at in range(0, len(found), _AT_ONCE)]
+    cases = [case for part in parts for case in _with_rows(seen, part)]
     cases = with_amounts(store, cases, period, seen.known)
     cases.sort(key=lambda case: (-case.amount, case.id))
     return Findings(period.span.start, period.last_day, checks, cases)
@@ -71,19 +76,18 @@ def _checked(
     return looked, checks
 
 
-def _with_rows(seen: Seen, case: Case) -> Case:
-    """Return a case with the charges of its groups, the first of them as evidence."""
-    groups = (*case.groups, *seen.groups_of(case.sales))
-    rows = seen.rows_of(groups)
-    evidence = (*case.evidence, *seen.as_evidence(rows, case.shows))
-    rows = rows_of_both(case.rows, rows)
-    return replace(
-        case,
-        rows=rows,
-        evidence=evidence,
-        charges=sum(map(len, rows.values())),
-        months=seen.by_month(groups, case.customers) if groups else (),
-    )
+def _with_rows(seen: Seen, cases: Sequence[Case]) -> Iterator[Case]:
+    """Yield cases with the charges of their groups, the first of them as evidence."""
+    groups = [(*case.groups, *seen.groups_of(case.sales)) for case in cases]
+    by_group = seen.rows_of(one for of_case in groups for one in of_case)
+    asked = list(zip(groups, (case.customers for case in cases)))
+    for case, mine, months in zip(cases, groups, seen.by_month(asked)):
+        rows = rows_of_all(by_group[group] for group in mine)
+        evidence = (*case.evidence, *seen.as_evidence(rows, case.shows))
+        rows = rows_of_all((case.rows, rows))
+        charges = sum(map(len, rows.values()))
+        months = months if mine else ()
+        yield replace(case, rows=rows, evidence=evidence, charges=charges, months=months)
 
 
 def _missing(seen: Seen, check: Check) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -29,6 +30,15 @@ Rows = Mapping[str, Sequence[int]]
 """Rows of charges by the id of their import."""
 Sale = tuple[str, str, date]
 """A customer, the partner that is credited for it, and from which day on."""
+
+
+def rows_of_all(several: Iterable[Rows]) -> Rows:
+    """Return the charges that one or another names, by the id of their import, in order."""
+    found = defaultdict[str, set[int]](set)
+    for rows in several:
+        for import_id, numbers in rows.items():
+            found[import_id].update(numbers)
+    return {import_id: sorted(found[import_id]) for import_id in sorted(found)}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from math import inf
 
 from fenrun.integrity.chance import discoveries
 from fenrun.integrity.checks import Check
-from fenrun.integrity.findings import INVARIANT, LINK, Alert, Case, Outcome, Rows
+from fenrun.integrity.findings import INVARIANT, LINK, Alert, Case, Outcome, rows_of_all
 from fenrun.pricing.lines import WIDE
 
 QUEUE = 0.10
@@ -144,7 +144,7 @@ def _joined(one: Case, other: Case) -> Case:
         start=min(one.start, other.start),
         end=max(one.end, other.end),
         evidence=tuple(dict.fromkeys((*one.evidence, *other.evidence))),
-        rows=rows_of_both(one.rows, other.rows),
+        rows=rows_of_all((one.rows, other.rows)),
         groups=tuple(sorted({*one.groups, *other.groups})),
         sales=tuple(sorted({*one.sales, *other.sales})),
         diverted=_sums_of_both(one.diverted, other.diverted),
@@ -153,15 +153,6 @@ def _joined(one: Case, other: Case) -> Case:
 
 def _both(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted({*one, *other}))
-
-
-def rows_of_both(one: Rows, other: Rows) -> Rows:
-    """Return the charges that one or the other names."""
-    found = defaultdict[str, set[int]](set)
-    for rows in (one, other):
-        for import_id, numbers in rows.items():
-            found[import_id] |= set(numbers)
-    return {import_id: sorted(numbers) for import_id, numbers in found.items()}
 
 
 def _sums_of_both(

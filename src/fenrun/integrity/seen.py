@@ -238,23 +238,34 @@ class Seen:
         )
         return [row["group_id"] for row in found]
 
-    def by_month(self, groups: Iterable[int], customers: Sequence[str]) -> tuple[Month, ...]:
-        """Return by month what some groups of `sold` charge, beside all that customers spend."""
-        self.engine.load("wanted", pa.table({"group_id": pa.array([*groups], pa.int64())}))
-        self.engine.load("asked", pa.table({"customer": pa.array(list(customers), pa.string())}))
-        found = self.query(
-            "SELECT month, currency, coalesce(sum(effective) FILTER (WHERE group_id IN"
-            " (SELECT group_id FROM wanted)), 0) AS of_case, sum(effective) AS of_customers"
-            " FROM sold WHERE customer IN (SELECT customer FROM asked)"
-            " GROUP BY ALL ORDER BY ALL"
-        )
-        return tuple(
-            Month(f"{r['month']:%Y-%m}", r["currency"], r["of_case"], r["of_customers"])
-            for r in found
-        )
+    def by_month(
+        self, asked: Sequence[tuple[Iterable[int], Sequence[str]]]
+    ) -> list[tuple[Month, ...]]:
+        """Return by month what some groups of `sold` charge, beside all that customers spend.
 
-    def rows_of(self, groups: Iterable[int]) -> Rows:
-        """Return the charges of some groups of `sold`, by the id of their import.
+        One answer for each that is asked for: groups, and customers.
+        """
+        wanted = [
+            (n, group) for n, (groups, _) in enumerate(asked) for group in sorted(set(groups))
+        ]
+        customers = [(n, one) for n, (_, names) in enumerate(asked) for one in sorted(set(names))]
+        self.engine.load("wanted", _numbered(wanted, "group_id", pa.int64()))
+        self.engine.load("asked", _numbered(customers, "customer", pa.string()))
+        found: list[list[Month]] = [[] for _ in asked]
+        for r in self.query(
+            "SELECT number, month, currency,"
+            " coalesce(sum(effective) FILTER (WHERE w.group_id IS NOT NULL), 0) AS of_case,"
+            " sum(effective) AS of_customers"
+            " FROM asked JOIN sold USING (customer) LEFT JOIN wanted AS w USING (number, group_id)"
+            " GROUP BY ALL ORDER BY ALL"
+        ):
+            month = f"{r['month']:%Y-%m}"
+            sums = Month(month, r["currency"], r["of_case"], r["of_customers"])
+            found[r["number"]].append(sums)
+        return [tuple(months) for months in found]
+
+    def rows_of(self, groups: Iterable[int]) -> Mapping[int, Rows]:
+        """Return the charges of each of some groups of `sold`, by the id of their import.
 
         The charges of their accounts alone are read.
         """
@@ -269,9 +280,11 @@ class Seen:
         fragments = {**self.charges.fragments, "keys": ", ".join(KEYS), "row_keys": self._row_keys}
         for name in ("sold_rows", "rows_wanted"):
             self.engine.run(_STEPS[name], fragments)
-        found: dict[str, list[int]] = {}
-        for row in self.query("SELECT DISTINCT import_id, row_no FROM rows_wanted ORDER BY ALL"):
-            found.setdefault(row["import_id"], []).append(row["row_no"])
+        found: dict[int, dict[str, list[int]]] = {group: {} for group in wanted}
+        for row in self.query(
+            "SELECT DISTINCT group_id, import_id, row_no FROM rows_wanted ORDER BY ALL"
+        ):
+            found[row["group_id"]].setdefault(row["import_id"], []).append(row["row_no"])
         return found
 
     @property
@@ -336,6 +349,12 @@ def _leaving(seen: Seen) -> pa.Table:
     columns = [[row[at] for row in sorted(rows)] for at in range(2)]
     kinds = {"customer": pa.string(), "day": pa.date32()}
     return pa.table([pa.array(c, k) for c, k in zip(columns, kinds.values())], list(kinds))
+
+
+def _numbered(rows: Sequence[tuple[int, Any]], name: str, kind: pa.DataType) -> pa.Table:
+    """Return values under a name, each beside the number of who asks for it."""
+    numbers = pa.array([number for number, _ in rows], pa.int64())
+    return pa.table({"number": numbers, name: pa.array([value for _, value in rows], kind)})
 
 
 def _link_table(links: Sequence[Known]) -> pa.Table:

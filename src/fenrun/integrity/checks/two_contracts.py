@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from fenrun.integrity.findings import Alert, Evidence, Outcome
+from fenrun.integrity.findings import Alert, Evidence, Outcome, rows_of_all
 from fenrun.integrity.seen import Seen
 from fenrun.pricing.lines import WIDE
 from fenrun.tables.latest import Known
@@ -68,7 +68,7 @@ def _signed(paid: Known) -> Decimal:
 
 def _alert(seen: Seen, agreed: Known, paid: Sequence[Known], more: dict[str, Decimal]) -> Alert:
     groups = seen.query(_GROUPS, [agreed["agreement"]])
-    found = seen.rows_of(row["group_id"] for row in groups)
+    found = rows_of_all(seen.rows_of(row["group_id"] for row in groups).values())
     days = [row["day"] for row in paid]
     return Alert(
         parties=tuple({agreed["partner"]} & set(seen.kinds)),
