@@ -100,10 +100,13 @@ class PricedCharges:
         """Make the table `priced_shares`, the customers of each group of a table on its day."""
         self.engine.run(_STEPS["priced_shares"], {**self.fragments, "groups": groups})
 
-    def run(self, *steps: str, terms: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    def run(
+        self, *steps: str, terms: Mapping[str, str] | None = None, of: str = "charges"
+    ) -> list[dict[str, Any]]:
         """Run some steps over the charges, each of which has the `terms` that it meets.
 
-        They are given by SQL of whether a charge meets them. Returns the rows of the last step.
+        They are given by SQL of whether a charge meets them. `of` names the charges, where not all
+        are meant (`load_some`). Returns the rows of the last step.
         """
         terms = terms or {}
         arms = ", ".join(f"CASE WHEN {sql} THEN {literal(term)} END" for term, sql in terms.items())
@@ -111,7 +114,7 @@ class PricedCharges:
         if terms:  # most charges meet none, and lists of terms are dear
             more["meets"] = " OR ".join(f"({sql})" for sql in terms.values())
         for name in ("priced_rows", *steps):
-            self.engine.run(_STEPS[name], {**self.fragments, **more})
+            self.engine.run(_STEPS[name], {**self.fragments, **more, "charges": of})
         rows: list[dict[str, Any]] = self.engine.table(steps[-1]).to_pylist()
         return rows
 

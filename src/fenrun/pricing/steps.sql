@@ -13,7 +13,7 @@ SELECT import_id, row_no, {terms} AS terms, {order_id} AS order_id, {coupon} AS 
        coalesce({category} = 'Tax', false) AS is_tax,
        {quantity} AS quantity, {list} AS list, {contracted} AS contracted, {billed} AS billed,
        {effective} AS effective, {cost} AS cost
-FROM charges
+FROM {charges}
 WHERE BillingPeriodStart + INTERVAL 1 DAY >= {first}
   AND BillingPeriodStart + INTERVAL 1 DAY < {after}
   AND ({meets})

@@ -48,15 +48,16 @@ def run(seen: Seen) -> Outcome:
 
 def _is_of_years(seen: Seen, paid: Known, agreement: Known | None) -> bool:
     """Return whether a payment is for years: by its agreement, else beside what was used
-    a year until then.
+    a year until then, in its currency.
     """
     if agreement:
         end = agreement["valid_to"]
         return bool(end != OPEN_END and end - agreement["valid_from"] >= _LONG)
     sql = """
 SELECT month, sum(effective) AS used
-FROM sold WHERE customer = ? AND category <> 'Purchase' GROUP BY ALL ORDER BY month"""
-    rows = seen.query(sql, [paid["customer"]])
+FROM sold WHERE customer = ? AND currency = ? AND category <> 'Purchase'
+GROUP BY ALL ORDER BY month"""
+    rows = seen.query(sql, [paid["customer"], paid["currency"]])
     before = [row for row in rows if row["month"] <= paid["day"]] or rows
     year = sum((row["used"] for row in before), Decimal(0)) * 12
     return bool(before) and bool(paid["amount"] * len(before) > year * _YEARS)

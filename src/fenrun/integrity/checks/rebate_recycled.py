@@ -17,6 +17,8 @@ from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 
+import pyarrow as pa
+
 from fenrun.base.when import Period, parse_period
 from fenrun.base.words import Unreadable
 from fenrun.integrity.findings import Alert, Evidence, Outcome
@@ -34,9 +36,13 @@ SELECT t.floor, s.customer, CAST(date_trunc('month', g.day) AS DATE) AS month, g
 FROM met_groups AS g
 JOIN priced_shares AS s ON s.group_id = g.group_id
 JOIN (SELECT group_id, unnest(met) AS floor FROM met_groups) AS t ON t.group_id = g.group_id
-WHERE s.customer <> '' AND starts_with(t.floor, 'floor ')
+WHERE s.customer IN (SELECT customer FROM asked) AND starts_with(t.floor, 'floor ')
 GROUP BY ALL
 ORDER BY ALL"""
+_ACCOUNTS = """
+SELECT DISTINCT g.issuer, g.account
+FROM sold AS s JOIN sold_groups AS g USING (group_id)
+WHERE s.customer IN (SELECT customer FROM asked)"""
 _SPENT = """
 SELECT customer, month, currency, sum(billed) AS billed,
        coalesce(-sum(returned) FILTER (WHERE category <> 'Credit'), 0) AS returned
@@ -84,9 +90,10 @@ def run(seen: Seen) -> Outcome:
     passed = _passed_on(seen, spent, returned)
     if not floors or not passed:
         return Outcome()
-    sums = _month_sums(seen, floors)
+    customers = sorted({customer for customer, _ in passed})
+    sums = _month_sums(seen, floors, customers)
     alerts = []
-    for customer in sorted({key[0] for key in passed}):
+    for customer in customers:
         below = [
             (floor, one)
             for (floor, who, currency), of in sums.items()
@@ -130,7 +137,7 @@ def _passed_on(seen: Seen, spent: Amounts, returned: Amounts) -> dict[Key, list[
             paid[row["customer"], row["currency"]].append(row)
     for key, of in paid.items():
         found[key] += _of_payments(seen, key, of, (spent, returned))
-    return found
+    return {key: ones for key, ones in found.items() if ones}
 
 
 def _months_of(period: Period, text: str) -> tuple[date, ...]:
@@ -201,20 +208,28 @@ def _unused(seen: Seen, key: Key, day: date, spent: Amounts) -> Decimal:
 
 
 def _month_sums(
-    seen: Seen, floors: Mapping[str, Decimal]
+    seen: Seen, floors: Mapping[str, Decimal], customers: Sequence[str]
 ) -> dict[tuple[str, str, str], dict[date, MonthSums]]:
-    """Return what is bought by floor, customer and currency, month by month."""
+    """Return what some customers bought by floor, customer and currency, month by month.
+
+    The charges of their accounts alone are read, beside the approvals that can be for them.
+    """
+    seen.engine.load("asked", pa.table({"customer": pa.array(customers, pa.string())}))
+    accounts = seen.query(_ACCOUNTS)
+    seen.charges.load_some("some_charges", [(r["issuer"], r["account"]) for r in accounts])
     sale = f"coalesce({seen.charges.fragments['category']} NOT IN ('Credit', 'Tax'), true)"
     of_floors = {row["floor"]: row for row in seen.terms.floors if row["floor"] in floors}
     chains = {
         _GRANTED + chain.approval: chain
         for chain in seen.terms.chains()
-        if chain.state == "approved" and _rate(chain.first["grants"]) is not None
+        if chain.state == "approved"
+        and chain.first["customer"] in ("", *customers)
+        and _rate(chain.first["grants"]) is not None
     }
     rows = {_FLOOR + name: row for name, row in of_floors.items()}
     rows |= {name: chain.first for name, chain in chains.items()}
     terms = {name: f"{sale} AND {seen.charges.covers(row)}" for name, row in rows.items()}
-    seen.charges.run("met_groups", "priced_shares", terms=terms)
+    seen.charges.run("met_groups", "priced_shares", terms=terms, of="some_charges")
     found = defaultdict[tuple[str, str, str], dict[date, MonthSums]](lambda: defaultdict(MonthSums))
     for row in seen.query(_SUMS):
         floor, month = row["floor"].removeprefix(_FLOOR), row["month"]
