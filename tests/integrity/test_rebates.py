@@ -26,7 +26,7 @@ _CUSTOMERS = (
     "RATE",  # 20 % declared of August alone: 56 of 100
 )
 _BELOW = {"STEADY", "TOO-MUCH", "NOT-RETURNED", "RATE"}
-_NOTHING_PASSED_ON = ("RETURNED", "HALF-YEAR")
+_NOTHING_PASSED_ON = ("RETURNED", "TOPPED-UP", "HALF-YEAR")
 _TERMS = """floors:
   - {floor: F1, least: 60 % of list, from: 2024-01-01, to: 2025-01-01}
 approvals:
