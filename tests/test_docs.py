@@ -117,7 +117,7 @@ GROWTH = [
 ]
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_the_tutorial_runs(tmp_path: Path) -> None:
     """Its files are written, its commands run in their order, and print the lines it shows.
 
@@ -235,7 +235,7 @@ def test_the_way_from_a_real_export_to_a_statement_has_no_dead_end(tmp_path: Pat
     assert "12.30 CNY" in said["import"][-1], "a bill with headers of its own is read as agreed"
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 def test_the_commands_of_closing_run(tmp_path: Path) -> None:
     """Every shell line of the page, in its order, on a small demo world that is not settled yet."""
     store = Store(tmp_path / "demo-workspace")

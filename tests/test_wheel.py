@@ -58,7 +58,7 @@ def test_the_wheel_has_every_file_that_runs(wheel: Path) -> None:
     assert any(name.endswith("/licenses/LICENSE") for name in names)
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 def test_the_wheel_works_where_nothing_else_of_fenrun_is(wheel: Path, tmp_path: Path) -> None:
     """The dependencies are this environment's; fenrun is the wheel's."""
     home = tmp_path / "venv"

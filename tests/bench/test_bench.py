@@ -46,14 +46,14 @@ def _figures(*words: object) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name not in noisy}
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 def test_a_month() -> None:
     found = _figures("month", "--rows", 1000, "--repeats", 1)
     assert found.keys() == {"rows", "repeats", "statements", "rows_read", "bytes_read"}
     assert found["rows"] == 1000 and all(found.values())
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 def test_a_change_gives_the_rows_of_settling_anew() -> None:
     found = _figures("change", *FEWEST, "--changes", 2, "--repeats", 1)
     assert found.pop("rows_compared") > 1000
@@ -110,7 +110,7 @@ def test_the_portal_shows_what_is_settled() -> None:
     assert found == {"rows": 3000, "months": 1}
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 def test_the_portal_is_read(tmp_path: Path) -> None:
     store = worlds.import_year(tmp_path, 3000, months=1)
     (store.path / "demo.json").write_text("{}")
@@ -180,7 +180,7 @@ def test_the_99th_percentile_of_few_is_the_slowest() -> None:
     assert timing.ratio(tooks, [Took(4.0, 1.0, 1)]) == 0.5
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_no_job_takes_more_work_than_expected() -> None:
     """Statements, rows and bytes read of each job."""
     wanted = work.expected()

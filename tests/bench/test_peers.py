@@ -20,7 +20,7 @@ from bench import job
 from bench.peers import INSTALL, PEERS, installed, measure
 from tests.command import fenrun
 
-pytestmark = pytest.mark.in_turn(2, whole=True)
+pytestmark = pytest.mark.in_turn(3, whole=True)
 
 FAMILIES = ("COMPUTE", "STORAGE", "TAX", "GPU", "MAIL")
 PLAN = {

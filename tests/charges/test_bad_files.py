@@ -70,7 +70,7 @@ BAD = {
 }
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("name", BAD)
 def test_refused_whole(name: str, tmp_path: Path) -> None:
     make, code = BAD[name]

@@ -68,7 +68,7 @@ def test_an_entry_that_says_otherwise(name: str, place: int, value: int, tmp_pat
     _is_refused_in_words_or_read(tmp_path, name, bytes(content))
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("name", _FORMS)
 def test_bytes_that_are_otherwise(name: str, tmp_path: Path) -> None:
     chance = random.Random(name)

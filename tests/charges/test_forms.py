@@ -133,7 +133,7 @@ def _refused(content: bytes, folder: Path) -> list[tuple[str, int]]:
     return [(problem.code, problem.place.row) for problem in refusal.value.problems]
 
 
-@pytest.mark.in_turn(4)
+@pytest.mark.in_turn(5)
 @pytest.mark.parametrize("name", FORMS)
 def test_a_form_is_read_as_the_plain_file(name: str, tmp_path: Path) -> None:
     done, table = _import(FORMS[name], tmp_path)
@@ -262,7 +262,7 @@ TYPES: dict[str, tuple[str, pa.Array]] = {
 }
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("name", TYPES)
 def test_a_type_of_parquet_is_read_as_text_is(name: str, tmp_path: Path) -> None:
     column, values = TYPES[name]

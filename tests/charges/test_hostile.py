@@ -167,7 +167,7 @@ def _outcome(folder: Path, content: bytes | str) -> str:
     return counted + (f" aside {aside}" if aside else "")
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("kind", OUTCOMES)
 def test_nothing_is_misread(kind: str, tmp_path: Path) -> None:
     content, outcome = OUTCOMES[kind]

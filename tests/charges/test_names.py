@@ -27,7 +27,7 @@ NAMES = {
 """Each with another file that stands beside it."""
 
 
-@pytest.mark.in_turn(4)
+@pytest.mark.in_turn(5)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("text", [GOOD, EXPONENT], ids=["plain", "exponent"])
 def test_a_file_is_read_under_its_name(name: str, text: str, tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_a_file_is_read_under_its_name(name: str, text: str, tmp_path: Path) -> 
     assert said["file"] == file.name
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("name", ["BillingCurrency=USD/ws[1]", "BilledCost=7/w?s*'\n{a,b}"])
 def test_a_workspace_settles_wherever_it_lies(name: str, tmp_path: Path) -> None:
     data = Path(__file__).parent.parent / "data"

@@ -88,7 +88,7 @@ if "FENRUN_NIGHTLY" not in os.environ:
     COLUMNS = COLUMNS[::2]
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize(("costs", "currency", "outcome"), COLUMNS)
 def test_a_column_says_how_it_is_written(
     costs: list[str], currency: str, outcome: str, tmp_path: Path

@@ -154,7 +154,7 @@ def imports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Import]:
     return {item.source: item for item in store.imports("charges")}
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("name", AGAIN)
 def test_what_comes_again_is_counted(name: str, imports: dict[str, Import]) -> None:
     month, again = imports["month.csv"], imports[name]

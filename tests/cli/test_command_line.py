@@ -57,7 +57,7 @@ def _charges(workspace: Path) -> DuckDB:
     return engine
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_auditor_agrees_on_the_world(world: Path) -> None:
     store = Store(world)
     run = settle_workspace(store, parse_period("2024")).run
@@ -97,7 +97,7 @@ def test_all_of_a_month_is_credited_or_not(world: Path) -> None:
     assert Decimal(said["credited"]) + Decimal(said["uncredited"]) == billed.to_pylist()[0]["b"]
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_months_make_the_year(world: Path) -> None:
     year = fenrun("settle", world, "--period", "2024", "--json").json()
     earned = Decimal(0)

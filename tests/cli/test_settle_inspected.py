@@ -66,13 +66,13 @@ def _made(sql: str) -> list[str]:
     return re.findall(r'(?m)^CREATE OR REPLACE (?:TABLE|VIEW) "(\w+)"', sql)
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_the_sql_makes_the_same_of_the_loaded_tables(sql: str, file: Path) -> None:
     assert not differing(sql, file)
     assert "credits" in differing(sql.replace("'direct' AS kind", "'indirect' AS kind"), file)
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_kept_tables_have_sentences_codes_and_decimals(file: Path, sql: str, said: Any) -> None:
     steps = [s for room in ("book", "earn", "statement") for s in read_steps(f"fenrun.{room}")]
     about = {step.name: step.about for step in steps}

@@ -173,7 +173,7 @@ def test_a_wrong_line_is_refused_in_words_and_changes_nothing(
     assert _files(folder) == before
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("words", "env"),
     [

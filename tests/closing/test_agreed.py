@@ -152,7 +152,7 @@ def test_an_explanation_names_the_terms_that_are_about_a_charge(store: Store) ->
     )
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_closed_stays_closed_and_late_terms_make_differences(store: Store, tmp_path: Path) -> None:
     folder = store.path.parent
     close(store, SEPTEMBER, datetime(2024, 12, 2), first=True)
@@ -231,7 +231,7 @@ def _on(day: int, account: str, billed: str, list_: str = "1000") -> Charge:
     return charge(account, list_, billed, RegionId="north", **days)
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_a_bundle_attests_what_the_sales_of_others_use_up(tmp_path: Path) -> None:
     """1,000 for all customers: 550 of K1, then 550 of K2 is too much, then 450 of K1 fits."""
     charges = [_on(3, "A1", "550"), _on(5, "A2", "550"), _on(7, "A1", "500")]

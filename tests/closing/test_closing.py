@@ -122,7 +122,7 @@ class Year:
         ]
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_a_late_charge_is_paid_at_the_rate_it_reaches_with_its_month(tmp_path: Path) -> None:
     """January: 900 at 10 % is 90.00, closed. 200 more of January come in February: 1,100 at 20 % is
     220.00, so 130.00 is posted in February.
@@ -248,7 +248,7 @@ def test_what_a_correction_inherits_does_not_depend_on_the_period_asked(tmp_path
         assert {r["payee"]: r["credited"] for r in credits} == {"P2": -1, "P1": -2}
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_a_file_can_replace_another(tmp_path: Path) -> None:
     """The replacement style: January's file is delivered again, whole, with 800 instead of 900."""
     year = Year(tmp_path)
@@ -277,7 +277,7 @@ def test_a_file_can_replace_another(tmp_path: Path) -> None:
     assert again.code == 1 and again.json()["problems"][0]["code"] == "replaces-unknown"
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_order_registrations_book_changes_and_plan_versions_have_their_own_causes(
     tmp_path: Path,
 ) -> None:
@@ -343,7 +343,7 @@ def july_bundle(demo: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return payee, path
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_why_june_is_not_what_it_was_on_5_july(demo: Store) -> None:
     said = fenrun(
         "compare", demo.path, "--period", "2024-06", "--known", "2024-07-05", "--json"
@@ -371,7 +371,7 @@ def test_why_june_is_not_what_it_was_on_5_july(demo: Store) -> None:
     assert "订单报备" in fenrun(*words, lang="zh-CN").out
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_july_pays_the_differences_of_june(demo: Store, tmp_path: Path) -> None:
     run = settle_period(demo, parse_period("2024-07")).run
     found = [
@@ -436,7 +436,7 @@ def test_nothing_opens_a_closed_period(demo: Store, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_a_bundle_holds_nobody_elses_data_and_verifies_elsewhere(
     demo: Store, july_bundle: tuple[str, Path], tmp_path: Path
 ) -> None:
@@ -504,7 +504,7 @@ _HEADER, _ENTRY, _END = 30, 46, 22
 """Bytes of a ZIP file's header of a file, its entry in the directory, and the directory's end."""
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_any_byte_of_a_bundle_that_is_changed_is_found(
     july_bundle: tuple[str, Path], tmp_path: Path
 ) -> None:
@@ -576,7 +576,7 @@ def _found(log: Log) -> bool:
         return True
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_any_field_of_any_log_row_that_is_changed_is_found(demo: Store, tmp_path: Path) -> None:
     """One character at the end of every field of every row, each changed in turn."""
     log = Log(tmp_path / "log.db")
@@ -626,7 +626,7 @@ PAY = """pay: {instalments: [70 % at once, 30 % after 1 month], minimum: 20, exp
 """
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_holdbacks_lapses_and_carried_amounts_stay_in_the_books(tmp_path: Path) -> None:
     """What is owed after each month, Accrued and Holdback, is what is carried and what is due
     later; a late charge does not break that.
@@ -783,7 +783,7 @@ def test_a_replacement_may_move_charges_out_of_a_closed_month(tmp_path: Path) ->
     assert _whole(year, "2024-01", "2024-02") == (Decimal("10.10"), Decimal("10.10"))
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("cost", range(5 if NIGHTLY else 2))
 def test_a_file_and_its_replacement_may_become_known_at_once(tmp_path: Path, cost: int) -> None:
     year = Year(tmp_path)
@@ -801,7 +801,7 @@ def test_a_file_and_its_replacement_may_become_known_at_once(tmp_path: Path, cos
     assert _whole(year, "2024-01", "2024-02") == (Decimal("6.50"), Decimal("6.50"))
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_a_link_that_was_moved_under_its_id_stays_moved(tmp_path: Path) -> None:
     year = Year(tmp_path)
     year.know(
@@ -879,7 +879,7 @@ def test_a_plan_that_has_ended_pays_the_quarter_that_it_began_and_no_draw(tmp_pa
     ] == [100, 0]
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_a_month_in_which_only_an_instalment_falls_due_is_settled_and_closed(
     tmp_path: Path,
 ) -> None:
@@ -898,7 +898,7 @@ def test_a_month_in_which_only_an_instalment_falls_due_is_settled_and_closed(
     assert verify(tmp_path / "b.zip").payable == {"CNY": 3}
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_rows_left_out_or_doubled_are_found_though_signed_and_sealed_anew(
     demo: Store, july_bundle: tuple[str, Path], tmp_path: Path
 ) -> None:

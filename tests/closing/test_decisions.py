@@ -34,7 +34,7 @@ def _decide(year: Year, day: str, name: str, decision: Decision) -> None:
     decide(year.store, name, decision, datetime.fromisoformat(day))
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_a_decision_after_a_close_is_due_in_the_next_period(tmp_path: Path) -> None:
     """10 % of what is billed: 41 in January. The closed statement and its bundle stay."""
     year = Year(tmp_path)

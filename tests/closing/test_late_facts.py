@@ -186,7 +186,7 @@ def _corrected(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**row, "ChargeClass": classes[n % 5]} for n, row in enumerate(rows)]
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @some
 @given(histories())
 def test_closed_statements_and_their_differences_are_what_is_known_at_last(
@@ -242,7 +242,7 @@ def _bundle(store: Store, month: str, folder: Path) -> None:
         verify(folder / "bundle.zip")
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @some
 @given(histories())
 def test_when_a_charge_became_known_does_not_matter_in_the_end(history: History) -> None:

@@ -53,7 +53,7 @@ def _before(work: Callable[..., Any], also: Callable[[], None]) -> Callable[...,
     return both
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("stage", STAGES)
 def test_facts_that_come_during_a_close_stop_it(year: Year, stage: str) -> None:
     """Of the same moment: they would be closed and not settled. Afterwards it closes with them."""
@@ -73,7 +73,7 @@ def test_facts_that_come_during_a_close_stop_it(year: Year, stage: str) -> None:
     assert _paid(year) == 200, "1,000 at 20 %"
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("stage", STAGES)
 def test_facts_of_a_later_moment_do_not(year: Year, stage: str) -> None:
     def import_more() -> None:

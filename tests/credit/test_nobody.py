@@ -41,7 +41,7 @@ MORE = """  - {of: sub-account, issuer: Beichen Cloud, subject: S1, role: custom
 """
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("case", NEAR)
 def test_an_account_without_customer_is_told_the_nearest(case: str, tmp_path: Path) -> None:
     cells, said = NEAR[case]

@@ -99,7 +99,7 @@ def _said(problems: Sequence[Problem]) -> dict[str, object]:
     return dict(found)
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize(("costs", "first", "second", "rate"), _FORMS)
 def test_what_is_credited_is_exact_and_the_rest_is_said(
     costs: list[str], first: str, second: str, rate: str
@@ -169,7 +169,7 @@ if "FENRUN_NIGHTLY" not in os.environ:
     _ROUNDED = _ROUNDED[:1]
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(("largest", "decimals"), _ROUNDED)
 def test_the_auditor_rounds_each_charge_as_the_engine_does(
     largest: int, decimals: int | None, tmp_path: Path

@@ -73,7 +73,7 @@ def _same_tables(one: Run, other: Run) -> None:
         assert first.equals(second), name
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @settings(max_examples=EXAMPLES)
 @given(batch=worlds.batches())
 def test_parts_put_together_are_the_whole(batch: worlds.Batch) -> None:
@@ -189,7 +189,7 @@ def _same_runs(one: Settled, other: Settled, explained: int = 3) -> None:
     assert [explain(one.run, x) for x in lines] == [explain(other.run, x) for x in lines]
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("as_of", ["", AS_OF], ids=["by start", "by a day of its own"])
 def test_a_workspace_in_parts(tmp_path: Path, as_of: str) -> None:
     """Orders named and inherited, units, conditions on cells and rows, days, two files."""
@@ -205,7 +205,7 @@ LARGE = (f"{'9' * 21}.", f".{'1' * 13}")
 """Costs of up to 23 digits before the point in one file, of 15 decimals in the other."""
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("engine", ["parts"])
 def test_what_does_not_fit_is_rounded_the_same(tmp_path: Path, engine: str) -> None:
     workspace = _workspace(tmp_path, PLAN.replace("AS OF\n", ""), LARGE)

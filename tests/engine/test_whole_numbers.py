@@ -60,7 +60,7 @@ def _same(one: Run, other: Run) -> None:
         assert _rows(one, table.name) == _rows(other, table.name), table.name
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @settings(max_examples=EXAMPLES)
 @given(batch=worlds.batches())
 def test_random_worlds(batch: worlds.Batch) -> None:
@@ -203,23 +203,23 @@ cases:
 _YEAR = parse_period("2024-01/2024-12")
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_a_table_pays_and_multiplies() -> None:
     _same_of_case(read_plan(SMALL + _TWICE + _CASE, "small.yaml"))
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_a_baseline_is_used_up_in_the_order_of_names() -> None:
     _same_of_case(read_plan(SMALL + _BASELINE, "small.yaml"))
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_the_date_of_a_plan_stands_for_no_day_of_a_later_month() -> None:
     """Between it and the month's first charge the book may change."""
     _same_of_case(read_plan(SMALL + _EXCLUDED, "small.yaml"))
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_an_override_is_capped_whatever_the_decimals_of_the_charges() -> None:
     file = read_plan(SMALL + _OVERRIDE, "small.yaml")
     _same_of_case(file)
@@ -227,7 +227,7 @@ def test_an_override_is_capped_whatever_the_decimals_of_the_charges() -> None:
     assert outcome.ok and not problems
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_instalments_that_pass_64_bits_are_exact() -> None:
     file = read_plan(SMALL + _LARGE + _CASE, "small.yaml")
     _same_of_case(file)
@@ -236,7 +236,7 @@ def test_instalments_that_pass_64_bits_are_exact() -> None:
     settle_in_memory([file.plan], sources, charges, _YEAR, OPEN_END, SQLite)
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_a_sum_that_could_pass_62_bits_is_not_for_sqlite() -> None:
     file = read_plan(SMALL + _LARGE + _CASE.replace("1500001", "900000000000.123456"), "large.yaml")
     _same_of_case(file)
@@ -247,7 +247,7 @@ def test_a_sum_that_could_pass_62_bits_is_not_for_sqlite() -> None:
     assert [problem.code for problem in refused.value.problems] == ["amount-too-large"]
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(
     ("text", "table", "amounts"),
     [
@@ -293,7 +293,7 @@ _MODES = st.sampled_from(["half up", "half even", "down"])
 _BIT = st.sampled_from([0, 1])
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @settings(max_examples=EXAMPLES * 10)
 @given(
     st.lists(st.tuples(_WHOLE, _WHOLE, _WHOLE, _WHOLE), min_size=1, max_size=5),

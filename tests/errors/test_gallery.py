@@ -28,7 +28,7 @@ def test_the_page_has_every_code_in_order() -> None:
     assert [part.split("\n")[0] for part in parts] == [f"## {code}" for code in GALLERY]
 
 
-@pytest.mark.in_turn(6)
+@pytest.mark.in_turn(7)
 @pytest.mark.parametrize("code", GALLERY)
 def test_a_reproducer_shows_its_problem_as_on_the_page(code: str) -> None:
     _, *parts = _parts()

@@ -30,7 +30,7 @@ from tests.errors.gallery import KNOWN
 from tests.integrity.markets import YEAR, found, imported, is_about, market_of
 from tests.pricing.workspace import book, charge, workspace
 
-pytestmark = pytest.mark.in_turn(2, whole=True)
+pytestmark = pytest.mark.in_turn(3, whole=True)
 
 _DATA = Path(__file__).parents[1] / "data"
 IS_NIGHT = "FENRUN_NIGHTLY" in os.environ
@@ -49,7 +49,7 @@ def honest() -> Looked:
     return market_of(30, 1, 0)
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_plain_scheme_is_found(cheated: Looked, scheme: str) -> None:
     market, _, findings = cheated

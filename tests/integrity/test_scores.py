@@ -20,7 +20,7 @@ IS_NIGHT = "FENRUN_NIGHTLY" in os.environ
 Floats = npt.NDArray[np.float64]
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 def test_a_concealed_market_is_scored_by_day() -> None:
     total = scores([(30, 7, 1)])
     assert total.recall_of(INVARIANT, LEVELS).share == 1

@@ -239,7 +239,7 @@ def _rows(run: Run) -> dict[str, Counter[str]]:
     }
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @settings(max_examples=max(4, int(os.environ.get("FENRUN_EXAMPLES", "12")) // 3))
 @given(data=st.data(), text=scenarios(), period=st.sampled_from(PERIODS))
 def test_a_scenario_is_what_the_same_facts_would_be(

@@ -12,7 +12,7 @@ from fenrun.lab import whatif
 from fenrun.lab.attack import Exploit, attack
 from tests.lab.worlds import PAYS, charge, owned, plan, workspace
 
-pytestmark = pytest.mark.in_turn(3)
+pytestmark = pytest.mark.in_turn(4)
 
 YEAR = parse_period("2024")
 FLAT = "kind: all units, bands: [pays 10 %]"

@@ -155,7 +155,7 @@ def _with_plan(world: Path, folder: Path, text: str) -> Store:
     return store
 
 
-@pytest.mark.in_turn(4)
+@pytest.mark.in_turn(5)
 @pytest.mark.parametrize("name", WAYS)
 def test_a_plan_that_allows_it_is_gamed_to_the_cent(world: Path, tmp_path: Path, name: str) -> None:
     way = WAYS[name]
@@ -177,7 +177,7 @@ FORBIDDEN = {
 }
 
 
-@pytest.mark.in_turn(4)
+@pytest.mark.in_turn(5)
 @pytest.mark.parametrize("text", FORBIDDEN, ids=lambda text: "+".join(sorted(FORBIDDEN[text])))
 def test_a_plan_that_does_not_allow_it_is_not(world: Path, tmp_path: Path, text: str) -> None:
     store = _with_plan(world, tmp_path, text)

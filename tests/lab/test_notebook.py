@@ -12,7 +12,7 @@ import pytest
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "tutorial" / "scenarios.ipynb"
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 def test_the_example_notebook_runs() -> None:
     """P1's 1,600 earn 240, and 192 at 12 %; P2 buys 100.08 for 105.01 more."""
     cells = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]

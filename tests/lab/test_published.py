@@ -13,7 +13,7 @@ from fenrun.lab.answers import Answer, concentration
 from fenrun.store.facts import Store
 from tests.lab.worlds import PAYS, charge, of, owned, plan, scenario, workspace
 
-pytestmark = pytest.mark.in_turn(2)
+pytestmark = pytest.mark.in_turn(3)
 
 YEAR = parse_period("2024")
 

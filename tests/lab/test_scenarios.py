@@ -56,7 +56,7 @@ def _earned(store: Store, text: str) -> dict[str, Decimal]:
     return {row["payee"]: row["earned_after"] for row in outcome.answer.payees}
 
 
-@pytest.mark.in_turn(4)
+@pytest.mark.in_turn(5)
 @pytest.mark.parametrize(
     ("text", "earned"),
     [
@@ -156,7 +156,7 @@ def test_nothing_of_a_scenario_is_in_the_workspace(store: Store, tmp_path: Path)
     assert not list(store.path.glob("cache/**/*.parquet"))
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize(
     ("text", "code"),
     [

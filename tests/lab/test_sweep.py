@@ -79,7 +79,7 @@ def test_what_a_unit_sold_more_pays(store: Store) -> None:
     assert as_now.strength == Decimal("0.1900")
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("more", ["", "usage: [{by: +50 %, customers: {parties: [K1, K2]}}]"])
 def test_a_variant_is_the_scenario_with_its_values_written_in(store: Store, more: str) -> None:
     varied = scenario(_VARIED + more)
@@ -106,7 +106,7 @@ _TWO = (
 _OTHER = PAYS.replace("sales", "other").replace("table: rates", "table: others, cap: 50")
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("earn", [f"{PAYS}, {_OTHER}", f"{{id: best, max: [{PAYS}, {_OTHER}]}}"])
 def test_what_no_variant_changes_is_settled_once(tmp_path: Path, earn: str) -> None:
     """3 % of 500, 1,500 and 3,000, at most 50, beside what varies: or the better of both alone."""

@@ -319,7 +319,7 @@ def test_the_published_fault_of_fees_that_fall() -> None:
     ] == [("1,000,000.00", "30,000.00", "20,000.00"), ("10,000,000.00", "200,000.00", "150,000.00")]
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize(
     "path",
     [*sorted(PROGRAMMES.glob("*.yaml")), *sorted(OFFERINGS.glob("*.yaml"))],

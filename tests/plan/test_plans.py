@@ -25,7 +25,7 @@ PLANS = [
 ]
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("path", PLANS, ids=lambda p: p.stem)
 def test_cases_of_programmes(path: Path) -> None:
     file = load_plan(path)
@@ -52,7 +52,7 @@ def small_plan(case: dict[str, Any]) -> str:
     return yaml.dump(text, sort_keys=False, allow_unicode=True, Dumper=yaml.CSafeDumper)
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_small_questions(case: dict[str, Any]) -> None:
     outcomes, problems = run_cases(read_plan(small_plan(case), "small.yaml"))

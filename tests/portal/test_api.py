@@ -26,7 +26,7 @@ not by the API; the token of these requests is a good one: bad ones are tried in
 """
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("role", ["partner", "customer", "operations"])
 def test_made_up_requests_get_answers_that_fit_the_schema(own: Portal, role: str) -> None:
     import schemathesis  # in the one worker that asks it
@@ -61,7 +61,7 @@ def test_made_up_requests_get_answers_that_fit_the_schema(own: Portal, role: str
         assert count > 75
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_the_api_says_what_the_command_line_says(portal: Portal, world: Path) -> None:
     party = portal.parties["partner"]
     with portal.token("partner") as client:
@@ -79,7 +79,7 @@ def test_the_api_says_what_the_command_line_says(portal: Portal, world: Path) ->
         assert client.get(f"/api/lines/{row['period']}/{line}").json() == printed
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_prices_and_terms_are_those_of_the_command_line(portal: Portal) -> None:
     period, day = "2024-09", "2024-09-01"
     with portal.token("auditor") as client:

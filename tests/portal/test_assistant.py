@@ -75,7 +75,7 @@ def test_the_token_is_sent_to_the_portal_alone(monkeypatch: pytest.MonkeyPatch) 
     assert _LeadsOn.came == [("/api/me", "Bearer secret")]
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @WITH_MCP
 def test_an_assistant_reads_what_its_user_may(portal: Portal) -> None:
     party = portal.parties["partner"]

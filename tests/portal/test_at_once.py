@@ -12,7 +12,7 @@ import pytest
 
 from tests.portal.served import DATABASES, PG, tried
 
-pytestmark = pytest.mark.in_turn(2, whole=True)
+pytestmark = pytest.mark.in_turn(3, whole=True)
 
 _COME_OF = {
     "ask for a close": ("close-asked", 1),

@@ -100,7 +100,7 @@ def _set_password(portal: Portal, name: str, role: str, party: str = "", by: str
     )
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("role", ["operations", "customer"])
 def test_a_link_before_the_role_opens_no_account_that_acts(own: Portal, role: str) -> None:
     """One makes a partner's account, sees its link, and then has it made one that acts."""
@@ -183,7 +183,7 @@ def test_a_chain_of_accounts_stays_one_person(own: Portal) -> None:
             assert answer.json()["state"] == "consented"
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("change", ["grant given", "grant ended", "password"])
 def test_what_waits_and_tokens_end_with_a_change_of_who_asked(own: Portal, change: str) -> None:
     with (

@@ -15,7 +15,7 @@ from tests.portal.served import beside, environment
 from tests.pricing.workspace import book, charge
 from tests.pricing.workspace import workspace as made
 
-pytestmark = pytest.mark.in_turn(2, whole=True)
+pytestmark = pytest.mark.in_turn(3, whole=True)
 
 _STORY = """
 import json

@@ -20,7 +20,7 @@ from fenrun.store.facts import Store
 from tests.command import fenrun
 from tests.portal.served import Portal, served
 
-pytestmark = pytest.mark.in_turn(2, whole=True)
+pytestmark = pytest.mark.in_turn(3, whole=True)
 
 EVENTS = """
 import json

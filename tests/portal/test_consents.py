@@ -64,7 +64,7 @@ def _moved(
     return own.python(_MOVE % {"when": when, "then": then, "heard": heard, "read": read})
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_consent_credits_from_its_day_and_not_before(own: Portal) -> None:
     said = _moved(own, "2024-10-11T15:00", 'requests.decide(store, request, "consented")')
     assert (
@@ -96,7 +96,7 @@ def test_a_refusal_credits_nothing(own: Portal) -> None:
     )
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_silence_counts_when_the_plan_s_window_is_over(own: Portal) -> None:
     said = _moved(own, "2024-10-19T01:00", "requests.settle_silence(store)", heard=False)
     assert (
@@ -120,6 +120,7 @@ def test_silence_counts_when_the_plan_s_window_is_over(own: Portal) -> None:
     )
 
 
+@pytest.mark.in_turn(2)
 def test_only_the_customer_decides(portal: Portal) -> None:
     customer, partner = portal.parties["customer"], portal.parties["partner"]
     with (
@@ -243,7 +244,7 @@ print(json.dumps([said, entered, asked["owner's"], asked["blank"]]))
 """
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_an_order_is_registered_only_with_its_owner(own: Portal) -> None:
     """What a customer consents to is for its own order alone; one that no charge names waits."""
     said, entered, number, blank = own.python(_REGISTER)
@@ -333,7 +334,7 @@ print(json.dumps([asked, [kept.get(pk=pk).state for pk in asked]]))
 """
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_a_partner_is_not_told_who_is_a_customer_or_whose_an_order_is(own: Portal) -> None:
     """By asking of what exists, what does not, and what is another's, he is told the same."""
     names = {"customer": own.parties["customer"], "party": own.parties["partner"]}

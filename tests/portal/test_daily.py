@@ -15,7 +15,7 @@ import pytest
 
 from tests.portal.served import Portal, served
 
-pytestmark = pytest.mark.in_turn(2, whole=True)
+pytestmark = pytest.mark.in_turn(3, whole=True)
 
 REASON = "As agreed with her."
 

@@ -71,7 +71,7 @@ def _walk(workspace: Path, body: str) -> Any:
     return beside(workspace, environment(workspace), _WALK.replace("BODY", body))
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_deliveries_are_seen_mended_and_decided_by_two(workspace: Path) -> None:
     said = _walk(
         workspace,
@@ -187,7 +187,7 @@ _INVOICE = (
 )
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_open_money_stops_a_close_until_it_is_decided(tmp_path: Path) -> None:
     """10.00 counts, 600 rows of 1.00 have no issuer; an invoice of 12.00 has 10.00 of charges.
 

@@ -24,7 +24,7 @@ import pytest
 from fenrun.portal.access.addresses import open_to_all
 from tests.portal.served import Portal, served
 
-pytestmark = pytest.mark.in_turn(2, whole=True)
+pytestmark = pytest.mark.in_turn(3, whole=True)
 
 Told = tuple[str, dict[str, str], bytes]
 

@@ -19,7 +19,7 @@ NIGHTLY = "FENRUN_NIGHTLY" in os.environ
 EACH = 9 if NIGHTLY else 2
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("database", DATABASES if NIGHTLY else DATABASES[:1])
 def test_two_acts_at_once_are_as_one_after_the_other(database: str, tmp_path: Path) -> None:
     found = tried(database, tmp_path, "tests.portal.interleaved", EACH)

@@ -123,7 +123,7 @@ def looked_at(page: Page, name: str) -> None:
     assert not [v for v in found if v[1] in ("serious", "critical")], found
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("lang", ["en", "zh-CN"])
 def test_a_partner_finds_why_a_month_fell(browser: Browser, portal: Portal, lang: str) -> None:
     words = {
@@ -151,6 +151,7 @@ def test_a_partner_finds_why_a_month_fell(browser: Browser, portal: Portal, lang
         looked_at(page, f"partner-dispute-{portal.database}-{lang}")
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("lang", ["en", "zh-CN"])
 def test_a_partner_takes_a_statement_along(portal: Portal, lang: str) -> None:
     """As PDF and in every format; the PDF has the amounts, and its letters are there as text."""
@@ -182,7 +183,7 @@ def test_a_partner_takes_a_statement_along(portal: Portal, lang: str) -> None:
     )
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_a_partner_reads_on_a_phone_and_in_the_dark(browser: Browser, portal: Portal) -> None:
     with signed_in(browser, portal, "partner", color_scheme="dark") as page:
         page.set_viewport_size({"width": 390, "height": 844})
@@ -192,7 +193,7 @@ def test_a_partner_reads_on_a_phone_and_in_the_dark(browser: Browser, portal: Po
         )
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("lang", ["en", "zh-CN"])
 def test_a_customer_sees_who_is_credited(browser: Browser, portal: Portal, lang: str) -> None:
     with signed_in(browser, portal, "customer", lang) as page:
@@ -232,7 +233,7 @@ def test_a_customer_refuses_an_association(browser: Browser, portal: Portal, lan
         ] == ["refused"]
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("lang", ["en", "zh-CN"])
 def test_a_manager_sees_the_team_s_way_to_its_quota(
     browser: Browser, portal: Portal, lang: str
@@ -249,7 +250,7 @@ def test_a_manager_sees_the_team_s_way_to_its_quota(
         looked_at(page, f"manager-team-{portal.database}-{lang}")
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_operations_close_a_month_with_two_people(browser: Browser, own: Portal) -> None:
     """One asks, the same cannot approve, another does; the statement is final, the log says who."""
     with signed_in(browser, own, "operations") as page:
@@ -294,7 +295,7 @@ def test_operations_close_a_month_with_two_people(browser: Browser, own: Portal)
         expect(page.locator("tbody .state").first).to_have_text("closed")
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_operations_look_before_they_change(browser: Browser, own: Portal, tmp_path: Path) -> None:
     """A plan is checked beside its text and says whose pay it changes, a move what it would do.
 

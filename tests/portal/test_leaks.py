@@ -349,9 +349,9 @@ def _asked(portal: Portal, facts: dict[str, Any], account: str) -> dict[str, tup
     """What somebody asks: by day a share, on PostgreSQL of what its rows answer alone."""
     found = _addresses(facts, portal.parties[account])
     if portal.database == "sqlite" or "FENRUN_NIGHTLY" in os.environ:
-        return dict(share([*found.items()], 3, ACCOUNTS.index(account)))
+        return dict(share([*found.items()], 4, ACCOUNTS.index(account)))
     of_the_engine = re.compile("estimate|change|/lines/|/charges/")
-    return dict(share([(a, m) for a, m in found.items() if not of_the_engine.search(a)], 4))
+    return dict(share([(a, m) for a, m in found.items() if not of_the_engine.search(a)], 6))
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
@@ -400,7 +400,7 @@ def _filled(route: str, number: str, period: str, payee: str, customer: str) -> 
     return "/" + route.lstrip("/")
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("account", ACCOUNTS)
 def test_what_is_others_is_answered_as_what_is_not(
     portal: Portal, facts: dict[str, Any], account: str

@@ -18,7 +18,7 @@ from tests.errors.gallery import PLAN
 from tests.portal.served import beside, environment
 from tests.pricing.workspace import book, charge, workspace
 
-pytestmark = pytest.mark.in_turn(2, whole=True)
+pytestmark = pytest.mark.in_turn(3, whole=True)
 
 _STORY = """
 import io, json, re, zipfile

@@ -175,7 +175,7 @@ def _told(folder: Path, story: str, **env: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_nobodys_silence_counts_before_a_notice_was_delivered(tmp_path: Path) -> None:
     with _mail_server() as (address, received):
         said = _told(tmp_path, _ASKED, FENRUN_SMTP_URL=address)
@@ -203,7 +203,7 @@ def test_nobodys_silence_counts_before_a_notice_was_delivered(tmp_path: Path) ->
     assert "Your consent is asked for" in body and not {"K1", "P1", "P2"} & set(body.split())
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_a_sign_up_link_makes_a_link_of_that_type(tmp_path: Path) -> None:
     said = _told(tmp_path, _SIGN_UP)
     assert said["another's"] == 403 and said["shown"] and not said["hidden"]

@@ -10,7 +10,7 @@ import pytest
 from tests.portal.served import beside, environment
 from tests.pricing.workspace import book, charge, workspace
 
-pytestmark = pytest.mark.in_turn(2, whole=True)
+pytestmark = pytest.mark.in_turn(3, whole=True)
 
 TERMS = """
 floors:

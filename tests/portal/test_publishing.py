@@ -70,7 +70,7 @@ def _beside(own: Portal, meanwhile: str) -> dict[str, object]:
     return dict(own.python(_BESIDE % {"meanwhile": meanwhile}))
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_a_period_that_is_closed_meanwhile_is_shown_closed(own: Portal) -> None:
     """Closed by the command line, and shown by nobody else: settling beside it sees the close.
 
@@ -134,7 +134,7 @@ _DOLLARS = {
 }
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_statements_of_two_currencies_open_side_by_side(own: Portal) -> None:
     """1,234.50 USD at 3 % are 37.04 USD: beside the yuan, and never added to them."""
     payee = own.parties["partner"]

@@ -147,7 +147,7 @@ def _told(workspace: Path, story: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_a_chain_of_three_steps(workspace: Path) -> None:
     said = _told(workspace, _CHAIN)
     status, page = said["wrong"]
@@ -184,7 +184,7 @@ def test_a_chain_of_three_steps(workspace: Path) -> None:
     assert said["broken"] == []
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_refused_withdrawn_lapsed_delegated(workspace: Path, tmp_path: Path) -> None:
     """And what was asked by an account that is another's by now is granted to nobody."""
     done = fenrun(

@@ -27,7 +27,7 @@ labels:
 """
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_operations_save_run_and_publish_by_two_and_nobody_else_sees_it(own: Portal) -> None:
     party, period = own.parties["partner"], "2024-08"
     with own.sign_in("operations") as client, own.sign_in("auditor") as auditor:

@@ -185,7 +185,7 @@ def test_signing_out_and_ending_sessions_revoke_them(own: Portal) -> None:
         assert httpx.get(f"{own.address}/periods/", cookies={"sessionid": kept}).status_code == 302
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_tokens_have_scopes_and_end(own: Portal) -> None:
     with (
         own.token("operations", "read") as reads,
@@ -241,7 +241,7 @@ def test_the_same_act_with_one_key_is_done_once(own: Portal) -> None:
         ), "what was refused may be tried again"
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_files_with_a_key_are_imported_once(own: Portal) -> None:
     text = "party,kind,name\n" + "P9,partner,Ninth\n" * 200_000
     with own.token("operations", "read act") as client:
@@ -260,7 +260,7 @@ def test_files_with_a_key_are_imported_once(own: Portal) -> None:
             time.sleep(0.1)
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_answers_with_a_key_are_kept_for_a_day_and_hold_no_secret(own: Portal) -> None:
     said = {"url": "https://example.com/", "events": ["dispute"]}
     with own.token("partner", "read act") as client:
@@ -320,7 +320,7 @@ def test_a_second_factor_is_asked_for(own: Portal) -> None:
         assert client.get("/periods/").status_code == 302, "a wrong code signs nobody in"
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_nobody_takes_over_an_account(own: Portal) -> None:
     """Nobody in the portal sets another's password; beside the workspace, `fenrun account` does."""
     with own.sign_in("operations") as client:
@@ -360,7 +360,7 @@ def test_secrets_are_kept_from_others(own: Portal) -> None:
     assert own.password not in said
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_two_people_are_needed_by_every_way(own: Portal) -> None:
     """Neither page nor API lets one person close a period, nor anybody but operations ask."""
     with (
@@ -412,7 +412,7 @@ def _grant_number(client: httpx.Client, user: str) -> str:
     )[0]
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_nobody_makes_himself_two(own: Portal) -> None:
     """One of operations neither closes alone nor consents for a customer by accounts of his own."""
     customer = own.parties["customer"]
@@ -611,7 +611,7 @@ def test_what_cannot_be_read_is_refused_not_broken(portal: Portal) -> None:
             ), url
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_an_auditor_answers_nothing(own: Portal) -> None:
     """Not even one who has a party of his own besides."""
     with own.sign_in("partner") as partner:
@@ -641,7 +641,7 @@ def test_an_auditor_answers_nothing(own: Portal) -> None:
         )
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_what_is_explained_is_what_is_shown(own: Portal) -> None:
     """A file imported meanwhile changes nothing that is shown, and reading a page writes no run."""
     with own.sign_in("operations") as client:

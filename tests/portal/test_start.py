@@ -44,7 +44,7 @@ def _billed(month: str) -> str:
     return GOOD.replace("2024-09-0", f"{month}-0")
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_a_period_that_cannot_be_settled_is_shown_with_its_problem(tmp_path: Path) -> None:
     """Here: history before any plan, months without charges, and one whose file was edited."""
     files = {"plan.yaml": PLAN, "book.yaml": BOOK}

@@ -11,7 +11,7 @@ import yaml
 
 from tests.portal.served import Portal, served
 
-pytestmark = pytest.mark.in_turn(2, whole=True)
+pytestmark = pytest.mark.in_turn(3, whole=True)
 
 ROOT = Path(__file__).parents[2]
 

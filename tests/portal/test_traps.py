@@ -16,7 +16,7 @@ from tests.errors.gallery import PLAN
 from tests.portal.served import beside, environment
 from tests.pricing.workspace import book, charge, workspace
 
-pytestmark = pytest.mark.in_turn(2, whole=True)
+pytestmark = pytest.mark.in_turn(3, whole=True)
 
 ROWS = 60
 """More than any list shows at once."""

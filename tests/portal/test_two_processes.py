@@ -27,7 +27,7 @@ from tests.portal.conftest import loaded
 from tests.portal.served import DATABASES, PG, Portal, served
 from tests.portal.test_hooks import Told, receiving
 
-pytestmark = pytest.mark.in_turn(2, whole=True)
+pytestmark = pytest.mark.in_turn(3, whole=True)
 
 ROOT = "/fenrun"
 

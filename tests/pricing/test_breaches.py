@@ -62,7 +62,7 @@ def test_storage_at_55_of_list_is_a_breach_and_covered_by_an_approval(tmp_path: 
     assert not found.breaches and covered.fine is None
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize(
     ("changes", "why"),
     [

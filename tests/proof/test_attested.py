@@ -94,7 +94,7 @@ def _more_rewarded(statement: dict[str, Any]) -> None:
     line["earned"] = "999999"
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("clause", ["", "growing/growth", "growing/all", "other/growth"])
 @pytest.mark.parametrize("change", [_more_credited, _more_rewarded])
 def test_no_other_row_may_be_attested(

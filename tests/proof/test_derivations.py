@@ -179,7 +179,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Bundles:
     return Bundles(tmp_path_factory.mktemp("bundles"))
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("payee", PAYEES)
 def test_every_payee_derives_its_statement_whole(bundles: Bundles, payee: str) -> None:
     assert verify(bundles.paths[payee]).attested == ()
@@ -301,7 +301,7 @@ def _known(bundles: Bundles) -> str:
 # --- what can be computed from it ----------------------------------------------------------------
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("payee", PAYEES)
 @pytest.mark.parametrize("other", PAYEES)
 def test_nobody_elses_pay_is_derived(
@@ -367,7 +367,7 @@ GUESSES = {
 }
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("payee", PAYEES)
 @pytest.mark.parametrize("asked", GUESSES)
 def test_no_digest_says_what_it_stands_for(bundles: Bundles, payee: str, asked: str) -> None:
@@ -416,7 +416,7 @@ def test_leaves_stand_beside_each_other(bundles: Bundles) -> None:
     assert beside & leaves
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_two_closes_of_the_same_facts_have_other_leaves(bundles: Bundles, tmp_path: Path) -> None:
     again = Bundles(tmp_path)
     assert again.statements == bundles.statements

@@ -120,7 +120,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return found
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(("payee", "secret"), SECRETS)
 def test_a_bundle_of_terms_does_not_hold(texts: dict[str, str], payee: str, secret: str) -> None:
     imported = PLAN + BOOK + TERMS + "10340 6204 13680 8208 margin-1 margin-2 terms.yaml"

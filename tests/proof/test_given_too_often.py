@@ -101,7 +101,7 @@ GIVEN_TOO_OFTEN = {
 }
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("name", GIVEN_TOO_OFTEN)
 def test_the_bundle_of_a_payee_says_what_was_settled(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

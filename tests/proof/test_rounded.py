@@ -51,7 +51,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 def test_a_bundle_is_derived_with_the_decimals_of_the_whole(store: Store, tmp_path: Path) -> None:
     assert settle_period(store, SEPTEMBER).run.rounding == Rounding({"fine": 15}, {"fine": 15})
     said = make_bundle(store, "P2", SEPTEMBER, tmp_path / "P2.zip")

@@ -194,7 +194,7 @@ def read(rows: dict[str, list[Row]], layout: Layout) -> tuple[list[Any], Sources
     return kept, [(layout.kind, datetime(2023, 1, 1), tables)]
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @settings(max_examples=int(os.environ.get("FENRUN_EXAMPLES", "48")) // 6)
 @given(st.data())
 def test_engine_and_auditor_agree_on_terms(data: st.DataObject) -> None:

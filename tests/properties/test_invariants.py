@@ -197,7 +197,7 @@ def _of(plan: Plan, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["plan_id"] == plan.id]
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @given(worlds.batches())
 def test_summed_tables_are_sums_of_credits(batch: Batch) -> None:
     """Uncredited is the ledger's; teams and held spend are the auditor's, charge by charge.
@@ -287,7 +287,7 @@ def _measured(run: Run, plan: Plan, payee: str) -> dict[Any, Decimal]:
     return sums
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @given(worlds.batches(), worlds.charge())
 def test_a_refund_undoes_its_charge_exactly(batch: Batch, charge: dict[str, Any]) -> None:
     """A charge and its refund leave all that is earned as it was.
@@ -315,7 +315,7 @@ def _by_itself(run: Run) -> dict[Any, Decimal]:
     }
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @given(worlds.batches())
 def test_a_fact_said_again_changes_nothing(batch: Batch) -> None:
     _, book = batch.books[0]
@@ -329,7 +329,7 @@ def _reworded(file: PlanFile) -> Plan:
     return read_plan(text.replace("source: test", "source: elsewhere"), "reworded.yaml").plan
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @given(worlds.batches(plans_at_most=2))
 def test_plans_settled_together_earn_as_alone(batch: Batch) -> None:
     """In one pass, plans and a variant of the first earn to the cent what each earns alone."""

@@ -113,7 +113,7 @@ def test_months_that_lack_different_files_are_measured_again(tmp_path: Path) -> 
     assert _said(run) == _said(_settled(files, sources, batch, both, None, in_bulk=False))
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("in_bulk", [False, True], ids=["SQLite", "DuckDB"])
 @settings(max_examples=max(1, int(os.environ.get("FENRUN_EXAMPLES", "6")) // 6))
 @given(batch=worlds.batches(), order=st.permutations(range(_PARTS)), data=st.data())

@@ -85,7 +85,7 @@ def _labels(name: str) -> tuple[str, ...]:
     return (name.removeprefix("payee."),) if name else ("class", "region", "level")
 
 
-@pytest.mark.in_turn(4)
+@pytest.mark.in_turn(5)
 @pytest.mark.parametrize("said", PLANS, ids=lambda said: said["name"])
 def test_what_is_proven_is_what_is_paid_where_it_bends(said: dict[str, Any]) -> None:
     file = _plan(said)

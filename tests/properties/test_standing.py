@@ -45,7 +45,7 @@ def _without_limits(plan: Plan) -> Plan:
     return replace(plan, terms=(terms,))
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @settings(max_examples=max(3, int(os.environ.get("FENRUN_EXAMPLES", "9")) // 3))
 @given(batch=worlds.batches(), data=st.data())
 def test_more_facts_are_settled_for_those_whom_they_concern(
@@ -82,7 +82,7 @@ def test_more_facts_are_settled_for_those_whom_they_concern(
         assert _rows_of(standing.run, *others) == _rows_of(anew, *others)
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @settings(max_examples=max(3, int(os.environ.get("FENRUN_EXAMPLES", "9")) // 3))
 @given(batch=worlds.batches(), data=st.data())
 def test_charges_are_left_out_for_those_whom_they_concern(

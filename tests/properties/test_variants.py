@@ -47,7 +47,7 @@ def _sums(facts: Facts, plans: Sequence[Plan], period: str) -> Counter[str]:
     return Counter(repr({k: plain(v) if k == "earned" else v for k, v in r.items()}) for r in rows)
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @settings(max_examples=max(3, int(os.environ.get("FENRUN_EXAMPLES", "9")) // 3))
 @given(batch=worlds.batches(), in_bulk=st.booleans())
 def test_variants_earn_together_what_each_earns_alone(batch: Batch, in_bulk: bool) -> None:

@@ -100,7 +100,7 @@ def test_each_plan_pays_in_its_own_currency(store: Store, period: str) -> None:
     assert [problem.code for problem in settled.run.problems] == ["currency-not-in-plan"]
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("period", WORLD["expect"])
 def test_both_runners_say_the_same(store: Store, period: str) -> None:
     facts, runs = facts_as_of(store, KNOWN), []
@@ -218,7 +218,7 @@ def test_more_sales_earn_in_each_currency(store: Store) -> None:
     assert said["after"] == "2.31"  # 57.085 + 3,000 × 0.006667 = 77.086, × 3 % = 2.31258
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_a_rate_that_is_missing_stops_the_close_and_one_that_changes_is_a_difference(
     tmp_path: Path,
 ) -> None:

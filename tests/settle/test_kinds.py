@@ -227,7 +227,7 @@ def _same(one: str, other: str) -> bool:
     return [*map(Decimal, one.split())] == [*map(Decimal, other.split())]
 
 
-@pytest.mark.in_turn(4)
+@pytest.mark.in_turn(5)
 @pytest.mark.parametrize("name", KINDS)
 def test_a_kind_comes_out_right_or_is_said(name: str, tmp_path: Path) -> None:
     kind, store = KINDS[name], Store(tmp_path / "ws")

@@ -87,7 +87,7 @@ def test_all_rows_of_a_file_are_mended_in_files(store: Store) -> None:
     assert quarantine_totals(before, parse_period("2024-09"))["rows"] == ROWS
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_a_workbook_changes_nothing_by_itself(store: Store) -> None:
     path = store.path.parent / "rows.xlsx"
     path.write_bytes(write_rows(_item(store), rows_to_mend(store, _item(store), LATER)))

@@ -181,7 +181,7 @@ def test_statement_and_explanation_say_the_rate(closed: Run) -> None:
     assert "6.95 USD" in " ".join(in_words(explained, "zh-CN"))
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_the_bundle_derives_what_is_exchanged(store: Store, closed: Run, tmp_path: Path) -> None:
     for payee in ("P1", "P2"):
         path = tmp_path / f"{payee}.zip"

@@ -97,7 +97,7 @@ def test_accounts_that_look_alike_are_named_once(tmp_path: Path) -> None:
     assert "capital letters" in problems[0].words("what")
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("named", ["A1", "000123", "1e5", "yes", "2024-09-01", "{a: b}", "x: #y"])
 def test_a_book_to_start_from_credits_every_account(named: str, tmp_path: Path) -> None:
     path = _charges(

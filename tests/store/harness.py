@@ -147,7 +147,7 @@ COMMANDS: dict[str, Callable[[Store, Path], Any]] = {
     ),
 }
 """In this order each finds what the one before left."""
-IN_TURN = share([*COMMANDS], 2)
+IN_TURN = share([*COMMANDS], 3)
 """The commands that are killed today; the others only go before them."""
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 NIGHTLY = "FENRUN_NIGHTLY" in os.environ
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "tests.store.full", str(tmp_path / "full")]
     env = {**os.environ, "TMPDIR": str(tmp_path)}

@@ -69,7 +69,7 @@ def test_edited_charges_of_a_month_stop_no_month_before_it(store: Store, tmp_pat
     assert _refusal(lambda: close(store, SEPTEMBER, KNOWN.replace(day=8))) == wrong
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("file", ["runs/*/payments.parquet", "closes/*/differences.parquet"])
 def test_an_edited_close_stops_what_is_said_of_it(store: Store, tmp_path: Path, file: str) -> None:
     """The month after it is settled, until something is late: then it books the difference."""

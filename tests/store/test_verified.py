@@ -75,7 +75,7 @@ FILES = (
 )
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("edit", EDITS)
 def test_an_edited_file_stops_a_settlement_and_is_named(store: Store, edit: str, file: str) -> None:
@@ -135,7 +135,7 @@ def test_a_file_written_a_moment_ago_is_read_again(store: Store) -> None:
             _settle(store)
 
 
-@pytest.mark.in_turn(3)
+@pytest.mark.in_turn(4)
 @pytest.mark.parametrize("kept", ["", "[]", "{", '{"a": 1}', '{"book": [[]]}', None])
 def test_what_is_kept_of_digests_changes_nothing_but_time(store: Store, kept: str | None) -> None:
     path = store.path / "cache" / "digests.json"
@@ -152,7 +152,7 @@ def test_what_is_kept_of_digests_changes_nothing_but_time(store: Store, kept: st
         assert said.items() <= json.loads(path.read_text()).items()
 
 
-@pytest.mark.in_turn(2)
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("damage", ["amounts", "tables", "marker", "not one"])
 def test_a_kept_month_that_was_edited_is_measured_again(store: Store, damage: str) -> None:
     """A cache is nobody's word: other sums in a good file of Parquet are not taken for ours."""
