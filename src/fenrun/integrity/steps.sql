@@ -1,8 +1,9 @@
 -- The sums of charges as the checks read them: whose, by whom, sold by whom.
 
 -- view: sold_groups
--- The sums of accounts.
-SELECT * FROM sold_sums WHERE account IS NOT NULL
+-- The sums of accounts, each with a day on which their customers are asked: where nothing changes in
+-- a month its first says as much as any.
+SELECT *, coalesce(by_day, month) AS asked_on FROM sold_sums WHERE account IS NOT NULL
 
 -- step: sold_days
 -- What all use on each day.
@@ -11,7 +12,7 @@ SELECT day, sum(effective) AS effective FROM sold_sums WHERE account IS NULL GRO
 -- step: sold_places
 -- The accounts with the days for which their customers are asked.
 SELECT row_number() OVER () AS group_id, *
-FROM (SELECT DISTINCT issuer, account, sub_account, day FROM sold_groups)
+FROM (SELECT DISTINCT issuer, account, sub_account, asked_on AS day FROM sold_groups)
 
 -- step: sold_holders
 -- Their customers, each with its partner (`own`): of several the one with the largest share.
@@ -45,7 +46,9 @@ SELECT g.group_id, g.account, g.sub_account, g.order_id, g.operator, g.region, g
        g.effective * h.share AS effective, g.used * h.share AS used,
        g.returned * h.share AS returned, g.charges
 FROM sold_groups AS g
-JOIN sold_holders AS h USING (issuer, account, sub_account, day)
+JOIN sold_holders AS h
+  ON h.issuer = g.issuer AND h.account = g.account AND h.sub_account = g.sub_account
+ AND h.day = g.asked_on
 LEFT JOIN order_partners AS o USING (group_id)
 
 -- view: sold_rows
