@@ -10,7 +10,8 @@ from decimal import Decimal
 
 from fenrun.base.ids import short
 from fenrun.base.when import Period
-from fenrun.integrity.findings import INVARIANT, Case, PayDifference, Rows
+from fenrun.integrity.findings import INVARIANT, STATISTICAL, Case, PayDifference, Rows
+from fenrun.integrity.merging import SURE
 from fenrun.settle.facts import Facts, facts_as_of, in_force
 from fenrun.settle.results import EARNED_SUMS
 from fenrun.settle.standing import Standing
@@ -57,8 +58,9 @@ def with_amounts(
 ) -> list[Case]:
     """Return the cases with their amounts; without those that gained nobody anything.
 
-    A broken fact remains a case, whatever it earned. Where no plan is in force nothing is known of
-    amounts, and every case remains.
+    A broken fact remains a case, whatever it earned, and so does what is hardly by chance: it can
+    have been meant to earn. Where no plan is in force nothing is known of amounts, and every case
+    remains.
     """
     facts = facts_as_of(store, known)
     facts = replace(facts, plans=in_force(facts.plans, period))
@@ -70,7 +72,8 @@ def with_amounts(
     for case in cases:
         case = _diverted(case) if case.diverted else _settled(settling, case)
         step(1)
-        if case.amount > 0 or case.kind == INVARIANT:
+        is_sure = case.kind == STATISTICAL and case.q is not None and case.q <= SURE
+        if case.amount > 0 or case.kind == INVARIANT or is_sure:
             found.append(case)
     return found
 

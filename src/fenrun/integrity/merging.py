@@ -19,6 +19,8 @@ from fenrun.pricing.lines import WIDE
 
 QUEUE = 0.10
 """The false share of the cases that are put before people."""
+SURE = 0.01
+"""The false share below which a case stands though it earned nobody anything."""
 _HANDED_OVER = "G01"
 """A scheme that is no other case where its rep and partner are tied: then that is the case."""
 Looked = Sequence[tuple[Check, Outcome]]

@@ -33,6 +33,8 @@ PARTNER, REP = "partner", "rep"
 """The roles of who sells."""
 OWNER, EMPLOYER, GROUP = "owner", "employer", "group"
 """The roles of who owns a party, employs a person, and of the group that a party declares."""
+ABOVE = (GROUP, "parent", OWNER)
+"""The roles of whoever is above a party: what is below one of them is one family."""
 _STEPS = {step.name: step for step in read_steps("fenrun.integrity")}
 _LINK = ("of_kind", "issuer", "subject", "role", "party", "type", "link_id")
 
@@ -130,6 +132,13 @@ class Seen:
         """Return the events about a customer in their order."""
         return self._events.get(customer, ())
 
+    def has_consented(self, customer: str, partner: str) -> bool:
+        """Return whether somebody other than a partner consented to it for a customer."""
+        return any(
+            event["kind"] == "consent" and event["party"] == partner and event["actor"] != partner
+            for event in self.events_about(customer)
+        )
+
     @cached_property
     def _taken_over(self) -> Mapping[str, set[str]]:
         """The customers that had accounts before, by those that have had them since."""
@@ -145,6 +154,19 @@ class Seen:
         """Return the events about customers of whom a customer has taken over an account."""
         others = sorted(self._taken_over.get(customer, set()) - {customer})
         return [event for other in others for event in self.events_about(other)]
+
+    @cached_property
+    def _registrars(self) -> Mapping[tuple[str, str], str]:
+        """Who registered each order for a partner first, as events say."""
+        found: dict[tuple[str, str], str] = {}
+        for event in self.events:
+            if event["kind"] == "registration" and event["order"] and event["actor"]:
+                found.setdefault((event["order"], event["party"]), event["actor"])
+        return found
+
+    def registrar(self, order: str, partner: str) -> str:
+        """Return who registered an order for a partner; nothing where no event says so."""
+        return self._registrars.get((order, partner), "")
 
     @cached_property
     def _payments(self) -> Mapping[str, Sequence[Known]]:
@@ -189,6 +211,15 @@ class Seen:
     def sellers(self, customer: str, day: date) -> set[str]:
         """Return the partners of a customer on a day."""
         return self.holders("customer", customer, PARTNER, day)
+
+    def are_related(self, one: str, other: str) -> bool:
+        """Return whether two parties are of one group or parent, or one owner has both."""
+        end = self.period.last_day
+        above = (
+            {who} | {up for role in ABOVE for up in self.holders("party", who, role, end)}
+            for who in (one, other)
+        )
+        return bool(set.intersection(*above))
 
     def has_taken_over(self, customer: str, other: str, day: date) -> bool:
         """Return whether a customer has accounts of another, which has none any more: a merger."""

@@ -7,12 +7,18 @@ from one operator? Where they are of one product, region or account, they are de
 that may be what a second partner was chosen for. That they are late says nothing: a second partner
 is late too. Nor does one that has all orders of an operator from a day on: a department chose it,
 openly, and nothing falls slowly. Where somebody else of the customer agreed, nothing is stolen.
+
+Or the operator takes a few orders from each of several customers of one partner, whom the rival
+serves besides. What is compared then: the customers whose orders a rival was registered for, by one
+operator mostly, over three months or more, and none of whom consented, with all customers that have
+a partner. Were those dealt again within their regions, would as many be of one partner? Branches of
+one group share customers.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -33,18 +39,21 @@ _LATE_PAPER = timedelta(days=30)
 _ORDERS = """
 SELECT customer, order_id, min(day) AS day, arg_max(operator, abs(effective)) AS operator,
        arg_max(product, abs(effective)) AS product, arg_max(region, abs(effective)) AS region,
-       arg_max(account || ' ' || sub_account, abs(effective)) AS account,
-       arg_max(partner, abs(effective)) AS partner,
-       arg_max(own, abs(effective)) AS own, sum(effective) AS effective,
-       list(DISTINCT group_id) AS groups
+       arg_max(account || ' ' || sub_account, abs(effective)) AS account, partner,
+       arg_max(own, abs(effective)) AS own, list(DISTINCT group_id) AS groups
 FROM sold
 WHERE order_id <> '' AND category <> 'Credit'
-GROUP BY customer, order_id
-ORDER BY customer, day, order_id"""
+GROUP BY customer, order_id, partner
+ORDER BY customer, day, order_id, partner"""
+_FEWEST_CUSTOMERS = 3
+_MOSTLY = 0.5
+"""The part of a rival's orders that one operator registered, from which on it is his doing."""
 
 
 def run(seen: Seen) -> Outcome:
-    """Return each customer and rival partner, with how likely such orders are by chance."""
+    """Return rival partners with the customers whose orders they have, and how likely that is by
+    chance: of one customer, and of several of one partner.
+    """
     by_customer = defaultdict[str, list[Order]](list)
     for order in seen.query(_ORDERS):
         by_customer[order["customer"]].append(order)
@@ -61,8 +70,10 @@ def run(seen: Seen) -> Outcome:
             chance, least = _chance(rival, orders)
             tried += least <= UNLIKELY
             if least <= UNLIKELY and not _is_chosen(seen, customer, rival, orders):
-                alerts.append(_alert(seen, customer, rival, orders, chance))
-    return Outcome(tried, alerts)
+                stolen = [order for order in orders if order["partner"] == rival]
+                alerts.append(_alert(seen, rival, stolen, chance))
+    of_several = _of_several(seen, by_customer)
+    return Outcome(tried + of_several.tried, [*alerts, *of_several.alerts])
 
 
 def _is_chosen(seen: Seen, customer: str, rival: str, orders: Sequence[Order]) -> bool:
@@ -82,12 +93,11 @@ def _is_chosen(seen: Seen, customer: str, rival: str, orders: Sequence[Order]) -
     )
 
 
-def _alert(seen: Seen, customer: str, rival: str, orders: Sequence[Order], chance: float) -> Alert:
-    stolen = [order for order in orders if order["partner"] == rival]
-    names = sorted(order["order_id"] for order in stolen)
+def _alert(seen: Seen, rival: str, stolen: Sequence[Order], chance: float) -> Alert:
+    names = sorted({order["order_id"] for order in stolen})
     return Alert(
         parties=(rival,),
-        customers=(customer,),
+        customers=tuple(sorted({order["customer"] for order in stolen})),
         orders=tuple(names),
         start=min(order["day"] for order in stolen),
         end=max(order["day"] for order in stolen),
@@ -96,6 +106,9 @@ def _alert(seen: Seen, customer: str, rival: str, orders: Sequence[Order], chanc
         groups=tuple(group for order in stolen for group in order["groups"]),
         shows="rival-order",
     )
+
+
+# --- within one customer ----------------------------------------------------------------------
 
 
 def _chance(rival: str, orders: Sequence[Order]) -> tuple[float, float]:
@@ -137,3 +150,56 @@ def _draws(rival: str, strata: Iterable[Sequence[Order]], name: str, value: str)
         found = sum(order["partner"] == rival for order in drawn)
         draws.append(Draw(found, len(drawn), marked, len(orders)))
     return draws
+
+
+# --- from several customers of one partner ----------------------------------------------------
+
+
+def _of_several(seen: Seen, by_customer: Mapping[str, Sequence[Order]]) -> Outcome:
+    """Return each rival and partner, with how likely as many of the rival's customers are its."""
+    owner, region = {}, {}
+    for customer, orders in by_customer.items():
+        held = Counter(order["own"] for order in orders if order["own"]).most_common(1)
+        if held:
+            owner[customer] = held[0][0]
+            region[customer] = seen.label(customer, "region", orders[0]["day"])
+    taken = defaultdict[str, dict[str, list[Order]]](dict)
+    for customer in owner:
+        for rival, stolen in _taken(seen, owner[customer], by_customer[customer]):
+            taken[rival][customer] = stolen
+    alerts, tried = [], 0
+    for rival, of in sorted(taken.items()):
+        others = [customer for customer in owner if owner[customer] != rival]
+        for victim, count in sorted(Counter(owner[customer] for customer in of).items()):
+            if count < _FEWEST_CUSTOMERS or seen.are_related(rival, victim):
+                continue
+            tried += 1
+            mine = [customer for customer in of if owner[customer] == victim]
+            stolen = [order for customer in mine for order in of[customer]]
+            if not _is_slow(seen, rival, stolen):
+                continue
+            draws = []
+            for one in sorted({region[customer] for customer in mine}):
+                near = [customer for customer in others if region[customer] == one]
+                its = [customer for customer in near if owner[customer] == victim]
+                found = sum(customer in of for customer in its)
+                marked = sum(customer in of for customer in near)
+                draws.append(Draw(found, len(its), marked, len(near)))
+            alerts.append(_alert(seen, rival, stolen, by_dealing(draws)))
+    return Outcome(tried, alerts)
+
+
+def _taken(seen: Seen, owner: str, orders: Sequence[Order]) -> Iterator[tuple[str, list[Order]]]:
+    """Yield the rivals that have orders of a customer which did not consent, each with those."""
+    for rival in sorted({order["partner"] for order in orders} - {"", owner}):
+        stolen = [order for order in orders if order["partner"] == rival != order["own"]]
+        if stolen and not seen.has_consented(orders[0]["customer"], rival):
+            yield rival, stolen
+
+
+def _is_slow(seen: Seen, rival: str, stolen: Sequence[Order]) -> bool:
+    """Return whether orders came over three months or more, by one operator mostly."""
+    by = Counter(seen.registrar(order["order_id"], rival) or order["operator"] for order in stolen)
+    ((_, most),) = by.most_common(1)
+    months = {order["day"].replace(day=1) for order in stolen}
+    return len(months) >= _FEWEST_MONTHS and most >= _MOSTLY * len(stolen)

@@ -2,7 +2,8 @@
 
 A fact against the payments: who paid is not who bought, but is paid for the sale, itself or by its
 owner. A partner that resells pays its vendor's invoices month by month: no prepayment. One that the
-customer pays back in time has only sent the money on.
+customer pays back in time has only sent the money on. Or the customer pays, with what the partner
+transfers to it near that day: half of it or more, which no rebate is.
 """
 
 from __future__ import annotations
@@ -23,27 +24,60 @@ _BEFORE, _AFTER = timedelta(days=30), timedelta(days=60)
 _NEAR = timedelta(days=45)
 """How far from its payment a prepayment is billed."""
 _YEARS = Decimal("1.5")
+_MUCH = Decimal("0.5")
+"""The part of a prepayment that a partner gives its customer to pay it."""
 
 
 def run(seen: Seen) -> Outcome:
     """Return the prepayments of years that partners paid for their customers."""
-    paid = [row for row in seen.payments if row["kind"] == "prepay" and row["amount"] > 0]
     agreements = {row["agreement"]: row for row in seen.terms.agreements}
     agreements |= {row["reference"]: row for row in seen.terms.agreements if row["reference"]}
-    tried = [row for row in paid if row["day"] in seen.period.span]
+    tried = [row for row in _prepaid(seen) if row["day"] in seen.period.span]
     alerts = []
     for row in tried:
         agreement = agreements.get(row["reference"])
-        sellers = seen.sellers(row["customer"], row["day"])
-        payers = sellers & ({row["payer"]} | seen.owned_by(row["payer"], row["day"]))
-        if (
-            row["payer"] != row["customer"]
-            and payers
-            and _is_of_years(seen, row, agreement)
-            and not _is_paid_back(row, seen.payments)
-        ):
-            alerts.append(_alert(seen, row, agreement, sorted(payers)))
+        if row["payer"] == row["customer"]:
+            given = given_for(seen, row)
+            payers = {one["payer"] for one in given}
+        else:
+            given = []
+            payers = _paid_by(seen, row) if not _is_paid_back(row, seen.payments) else set()
+        if payers and _is_of_years(seen, row, agreement):
+            alerts.append(_alert(seen, row, agreement, sorted(payers), given))
     return Outcome(len(tried), alerts)
+
+
+def _prepaid(seen: Seen) -> list[Known]:
+    """Return the prepayments."""
+    return [row for row in seen.payments if row["kind"] == "prepay" and row["amount"] > 0]
+
+
+def _paid_by(seen: Seen, row: Known) -> set[str]:
+    """Return the partners of a payment's customer that paid it, themselves or by their owner."""
+    payer, day = row["payer"], row["day"]
+    return seen.sellers(row["customer"], day) & ({payer} | seen.owned_by(payer, day))
+
+
+def given_for(seen: Seen, paid: Known) -> list[Known]:
+    """Return what partners transferred to a customer for a prepayment that it pays itself; nothing
+    where that is less than half of it.
+    """
+    given = [
+        row
+        for row in seen.payments_about(paid["customer"])
+        if row["kind"] == "transfer"
+        and row["currency"] == paid["currency"]
+        and paid["day"] - _BEFORE <= row["day"] <= paid["day"] + _BEFORE
+        and _paid_by(seen, row)
+    ]
+    whole = sum((row["amount"] for row in given), Decimal(0))
+    return given if whole >= paid["amount"] * _MUCH else []
+
+
+def given_for_prepayments(seen: Seen) -> set[str]:
+    """Return the payments by which partners gave customers what these prepay: no rebates."""
+    own = (row for row in _prepaid(seen) if row["payer"] == row["customer"])
+    return {row["payment"] for paid in own for row in given_for(seen, paid)}
 
 
 def _is_of_years(seen: Seen, paid: Known, agreement: Known | None) -> bool:
@@ -80,12 +114,20 @@ def _is_paid_back(paid: Known, payments: Iterable[Known]) -> bool:
     return bool(back >= paid["amount"] * Decimal("0.95"))
 
 
-def _alert(seen: Seen, paid: Known, agreement: Known | None, parties: Sequence[str]) -> Alert:
-    evidence = [Evidence("prepaid", "payments", paid["payment"])]
+def _alert(
+    seen: Seen,
+    paid: Known,
+    agreement: Known | None,
+    parties: Sequence[str],
+    given: Sequence[Known],
+) -> Alert:
+    what = "prepaid-with-that" if given else "prepaid"
+    evidence = [Evidence(what, "payments", paid["payment"])]
+    evidence += (Evidence("given-to-prepay", "payments", row["payment"]) for row in given)
     if agreement:
         evidence.append(Evidence("agreed", "agreements", agreement["agreement"]))
     return Alert(
-        parties=tuple(sorted({*parties, paid["payer"]} & set(seen.kinds))),
+        parties=tuple(sorted({*parties, paid["payer"]} & set(seen.kinds) - {paid["customer"]})),
         customers=(paid["customer"],),
         start=paid["day"],
         end=paid["day"],

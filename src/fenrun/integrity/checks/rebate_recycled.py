@@ -4,8 +4,9 @@ A fact against the terms: the list price, the floor, and what is passed on, whic
 `passed-on` of the customer, or a payment (transfer or refund) from the partner. What is billed is
 at the floor or above it, else the sale is below the floor already (`dumping`). A payment is of what
 was bought since the one before it, so that a rebate of a quarter is not taken for one of a month. A
-refund passes on only what it gives back above what was returned, or was paid in and not used. What
-an approval grants is no break, and a figure and the payment of it are one.
+refund passes on only what it gives back above what was returned, or was paid in and not used; what
+it was given to prepay (`prepay-fronted`) is no rebate. What an approval grants is no break, and a
+figure and the payment of it are one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import pyarrow as pa
 
 from fenrun.base.when import Period, parse_period
 from fenrun.base.words import Unreadable
+from fenrun.integrity.checks.prepay_fronted import given_for_prepayments
 from fenrun.integrity.findings import Alert, Evidence, Outcome
 from fenrun.integrity.seen import Seen
 from fenrun.pricing.lines import PASSED_ON, WIDE
@@ -131,7 +133,10 @@ def _passed_on(seen: Seen, spent: Amounts, returned: Amounts) -> dict[Key, list[
             if months:
                 found[customer, currency].append(PassedOn(months, amount, rate, (evidence,)))
     paid = defaultdict[Key, list[Known]](list)
+    prepaid = given_for_prepayments(seen)
     for row in seen.payments:
+        if row["payment"] in prepaid:
+            continue
         is_back = row["kind"] in _BACK and row["payer"] in seen.sellers(row["customer"], row["day"])
         if is_back and row["day"] in seen.period.span:
             paid[row["customer"], row["currency"]].append(row)

@@ -19,22 +19,20 @@ from typing import Any
 
 from fenrun.integrity.chance import Draw, by_dealing
 from fenrun.integrity.findings import Alert, Outcome
-from fenrun.integrity.seen import GROUP, OWNER, Seen
+from fenrun.integrity.seen import ABOVE, Seen
 
 Order = dict[str, Any]
 _FEWEST = 3
 """Customers: two can be a family that divides its work anew."""
 _HANDING_ON = timedelta(days=45)
 """How long a branch that closes goes on."""
-_ABOVE = (GROUP, "parent", OWNER)
 _ORDERS = """
-SELECT order_id, min(day) AS day, arg_max(customer, abs(effective)) AS customer,
-       arg_max(partner, abs(effective)) AS partner, arg_max(region, abs(effective)) AS region,
-       list(DISTINCT group_id) AS groups
+SELECT order_id, min(day) AS day, arg_max(customer, abs(effective)) AS customer, partner,
+       arg_max(region, abs(effective)) AS region, list(DISTINCT group_id) AS groups
 FROM sold
 WHERE order_id <> '' AND partner <> '' AND region <> '' AND category <> 'Credit'
-GROUP BY order_id
-ORDER BY day, order_id"""
+GROUP BY order_id, partner
+ORDER BY day, order_id, partner"""
 
 
 def run(seen: Seen) -> Outcome:
@@ -67,7 +65,7 @@ def run(seen: Seen) -> Outcome:
 def _has_siblings(seen: Seen, partner: str) -> bool:
     """Return whether a partner is a branch: only those can shift."""
     end = seen.period.last_day
-    return any(seen.holders("party", partner, role, end) for role in _ABOVE)
+    return any(seen.holders("party", partner, role, end) for role in ABOVE)
 
 
 def _booked_anew(orders: Iterable[Order]) -> Iterator[Order]:
@@ -90,7 +88,7 @@ def _home_of(orders: Iterable[Order]) -> Mapping[str, str]:
 def _is_moved(seen: Seen, order: Order, home: Mapping[str, str]) -> bool:
     """Return whether an order went to a branch of the same group in another region than its use."""
     above = [
-        {above for role in _ABOVE for above in seen.holders("party", who, role, order["day"])}
+        {above for role in ABOVE for above in seen.holders("party", who, role, order["day"])}
         | {who}
         for who in (order["before"], order["partner"])
     ]

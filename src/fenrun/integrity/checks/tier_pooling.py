@@ -6,6 +6,10 @@ customers that are another partner's or nobody's, with all orders of the same pr
 Were they dealt again over its days, would as many fall into the last? So a specialist, whose
 product everybody buys at the end, pools nothing, nor does whoever sells before a price rises. The
 amount then says whether they made the tier.
+
+Or running orders are registered for it for a while, and go back to their partner when the tier is
+made. Were those dealt again among all who sell, would it have as many? Where a customer consented,
+it was meant to be so.
 """
 
 from __future__ import annotations
@@ -24,13 +28,15 @@ _LAST_DAYS = 5
 _FEWEST = 3
 _ORDERS = """
 SELECT order_id, min(day) AS day, arg_max(customer, abs(effective)) AS customer,
-       arg_max(partner, abs(effective)) AS partner, arg_max(own, abs(effective)) AS own,
-       arg_max(product, abs(effective)) AS product,
-       sum(effective) AS effective, list(DISTINCT group_id) AS groups
+       max(last) AS last, partner, arg_max(own, abs(effective)) AS own,
+       arg_max(product, abs(effective)) AS product, list(DISTINCT group_id) AS groups
 FROM sold
 WHERE order_id <> '' AND partner <> '' AND category <> 'Credit'
-GROUP BY order_id
-ORDER BY day, order_id"""
+GROUP BY order_id, partner
+ORDER BY day, order_id, partner"""
+_FEWEST_BACK = 2
+_WHILE = timedelta(days=100)
+"""As long as a quarter: what is another's for longer was not lent for a tier."""
 
 
 def run(seen: Seen) -> Outcome:
@@ -53,7 +59,32 @@ def run(seen: Seen) -> Outcome:
                 for product, drawn in sorted(Counter(one["product"] for one in foreign).items())
             ]
             alerts.append(_alert(seen, partner, pooled, by_dealing(draws)))
-    return Outcome(tried, alerts)
+    lent = _lent(seen, orders)
+    return Outcome(tried + lent.tried, [*alerts, *lent.alerts])
+
+
+def _lent(seen: Seen, orders: Sequence[Order]) -> Outcome:
+    """Return each partner that had others' orders for a while, and how likely as many are."""
+    ends = defaultdict[str, dict[str, date]](dict)
+    for order in orders:
+        ends[order["order_id"]][order["partner"]] = order["last"]
+    lent = [
+        order
+        for order in orders
+        if _is_foreign(order)
+        and order["last"] - order["day"] <= _WHILE
+        and ends[order["order_id"]].get(order["own"], date.min) > order["last"]
+        and not seen.has_consented(order["customer"], order["partner"])
+    ]
+    sold = Counter(order["partner"] for order in orders)
+    found = Counter(order["partner"] for order in lent)
+    alerts = []
+    for partner, count in sorted(found.items()):
+        if count >= _FEWEST_BACK:
+            mine = [order for order in lent if order["partner"] == partner]
+            chance = by_dealing([Draw(count, sold[partner], len(lent), len(orders))])
+            alerts.append(_alert(seen, partner, mine, chance))
+    return Outcome(len(found), alerts)
 
 
 def _month(order: Order) -> str:
@@ -76,7 +107,7 @@ def _alert(seen: Seen, partner: str, pooled: Sequence[Order], chance: float) -> 
         customers=tuple(sorted({order["customer"] for order in pooled})),
         orders=tuple(names),
         start=min(order["day"] for order in pooled),
-        end=max(order["day"] for order in pooled),
+        end=max(order["last"] for order in pooled),
         evidence=registered,
         p=chance,
         groups=tuple(group for order in pooled for group in order["groups"]),

@@ -6,6 +6,9 @@ parts of what half of all customers consume of a product for as much money, of p
 anybody consumes anything, so not of support. Were they dealt again among all partners, would one
 have as many? Nor may its region explain it: its other customers there are not idle as well, or,
 dealt again within it, as many are unlikely too. One or two idle customers changed their mind.
+
+A customer that works otherwise is idle too where it bought a product ahead, by commitments or
+licences, for a quarter of its money or more, and uses less than a fifth of that.
 """
 
 from __future__ import annotations
@@ -24,12 +27,17 @@ _TIME_TO_USE = timedelta(days=60)
 _FEWEST = 3
 _BUSY = ("login", "order")
 """What people of a customer do that is alive."""
-_LEAST_USED = "0.05"
-"""The part of the usual consumption below which a customer is idle."""
+_LEAST_USED, _LEAST_USED_AHEAD = "0.05", "0.2"
+"""The part of the usual consumption below which a customer is idle; and below which it does not use
+what it bought ahead, whatever else it does."""
+_MUCH = "0.25"
+"""The part of its money for which a customer buys ahead, so that it counts."""
 _CUSTOMERS = """
 WITH bought AS (
     SELECT customer, product, currency,
-           greatest(sum(billed), sum(effective)) AS money, sum(used) AS used
+           greatest(sum(billed), sum(effective)) AS money, sum(used) AS used,
+           coalesce(sum(billed) FILTER (WHERE category = 'Purchase'), 0) AS ahead,
+           min(day) AS first
     FROM sold
     WHERE category <> 'Credit'
       AND product IN (SELECT product FROM sold GROUP BY ALL HAVING sum(used) > 0)
@@ -39,13 +47,19 @@ usual AS (
     SELECT product, currency, median(used / money) FILTER (WHERE used > 0) AS rate
     FROM bought
     GROUP BY ALL),
+worth AS (
+    SELECT customer, product, money, ahead, first, sum(money) OVER (PARTITION BY customer) AS whole,
+           coalesce(least(money, greatest(0, used) / rate), 0) AS worth
+    FROM bought JOIN usual USING (product, currency)),
 shares AS (
-    SELECT customer, sum(money) AS money,
-           sum(least(money, greatest(0, used) / rate)) AS worth
-    FROM bought JOIN usual USING (product, currency)
+    SELECT customer, sum(worth) < {least} * sum(money) AS unused,
+           coalesce(list(product) FILTER (WHERE 2 * ahead >= money AND money >= {much} * whole
+               AND first <= DATE '{last}' AND worth < {ahead} * money), []) AS ahead
+    FROM worth
     GROUP BY ALL)
 SELECT customer, arg_max(partner, abs(effective)) AS partner, min(day) AS first, max(last) AS last,
-       any_value(coalesce(worth, 0) < {least} * money) AS unused, list(DISTINCT group_id) AS groups
+       any_value(unused) AS unused, len(any_value(ahead)) > 0 AS unused_ahead,
+       list(DISTINCT group_id) FILTER (WHERE unused OR list_contains(ahead, product)) AS groups
 FROM sold JOIN shares USING (customer)
 WHERE category <> 'Credit' AND product IN (SELECT product FROM usual)
 GROUP BY customer
@@ -55,15 +69,17 @@ ORDER BY customer"""
 
 def run(seen: Seen) -> Outcome:
     """Return each partner, with how likely as many idle customers are by chance."""
-    end = seen.period.last_day
+    last = seen.period.last_day - _TIME_TO_USE
+    terms = {"least": _LEAST_USED, "ahead": _LEAST_USED_AHEAD, "much": _MUCH, "last": last}
     customers = [
         row
-        for row in seen.query(_CUSTOMERS.format(least=_LEAST_USED))
-        if row["partner"] and end - row["first"] >= _TIME_TO_USE
+        for row in seen.query(_CUSTOMERS.format(**terms))
+        if row["partner"] and row["first"] <= last
     ]
     busy = {event["customer"] for event in seen.events if event["kind"] in _BUSY}
     for row in customers:
-        row["idle"] = row["unused"] and row["customer"] not in busy
+        is_busy = row["customer"] in busy
+        row["idle"] = row["unused_ahead"] or (row["unused"] and not is_busy)
         row["region"] = seen.label(row["customer"], "region", row["first"])
     by_partner = defaultdict[str, list[Customer]](list)
     for row in customers:
