@@ -45,7 +45,7 @@ FROM sold
 WHERE order_id <> '' AND category <> 'Credit'
 GROUP BY customer, order_id, partner
 ORDER BY customer, day, order_id, partner"""
-_FEWEST_CUSTOMERS = 3
+_FEWEST_CUSTOMERS = 2
 _MOSTLY = 0.5
 """The part of a rival's orders that one operator registered, from which on it is his doing."""
 

@@ -7,7 +7,8 @@ A region of use belongs to the region of branches that most of its orders are so
 data centre that serves the whole country fits everybody alike. Were the customers that do not fit
 dealt again among all that were booked anew, would this branch have as many? Only branches of one
 group, parent or owner can shift; what comes from strangers is another scheme. A branch
-that sells nothing any more has closed, and handed its book on.
+that sells nothing any more has closed, and handed its book on; and a customer that consents moves
+by its own will.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def run(seen: Seen) -> Outcome:
     moved = [
         order
         for order in anew
-        if (order["before"], order["partner"]) not in closed and _is_moved(seen, order, home)
+        if (order["before"], order["partner"]) not in closed
+        and _is_moved(seen, order, home)
+        and not seen.has_consented(order["customer"], order["partner"])
     ]
     among = {(order["customer"], order["partner"]) for order in anew}
     marked = {(order["customer"], order["partner"]) for order in moved}
