@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from fenrun.base.table import natural_type
-from fenrun.base.when import Period
+from fenrun.base.when import OPEN_END, Period
 from fenrun.book.in_words import KnownBook
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.steps import read_steps
@@ -181,10 +181,10 @@ class Seen:
         return self._payments.get(customer, ())
 
     @cached_property
-    def _registrations(self) -> Mapping[tuple[str, str], str]:
+    def _registrations(self) -> Mapping[tuple[str, str], Known]:
         """The links of orders, by order and partner."""
         return {
-            (link["subject"], link["party"]): link["link_id"]
+            (link["subject"], link["party"]): link
             for link in self.links
             if link["of_kind"] == "order" and link["role"] == PARTNER
         }
@@ -192,7 +192,26 @@ class Seen:
     def registered(self, orders: Iterable[str], partner: str) -> tuple[Evidence, ...]:
         """Return the links by which orders are registered for a partner."""
         links = (self._registrations.get((order, partner)) for order in orders)
-        return tuple(Evidence("registered", "links", link) for link in links if link)
+        return tuple(Evidence("registered", "links", link["link_id"]) for link in links if link)
+
+    def registered_until(self, order: str, partner: str) -> date:
+        """Return when an order's link to a partner ends; without a link the last day there is."""
+        link = self._registrations.get((order, partner))
+        end: date = link["valid_to"] if link else OPEN_END
+        return end
+
+    @cached_property
+    def _accounts(self) -> Mapping[str, set[str]]:
+        """The parties that have each bank account."""
+        found = defaultdict[str, set[str]](set)
+        for row in self.identities:
+            if row["kind"] == "bank":
+                found[row["value"]].add(row["party"])
+        return found
+
+    def with_account_of(self, party: str) -> set[str]:
+        """Return the parties that have a bank account of a party: its money is theirs."""
+        return {one for parties in self._accounts.values() if party in parties for one in parties}
 
     @cached_property
     def _held(self) -> Mapping[tuple[str, str, str], Sequence[Known]]:

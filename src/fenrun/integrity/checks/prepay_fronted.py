@@ -1,9 +1,10 @@
 """A partner pays a customer's prepayment of years, so that all of it counts now.
 
-A fact against the payments: who paid is not who bought, but is paid for the sale, itself or by its
-owner. A partner that resells pays its vendor's invoices month by month: no prepayment. One that the
-customer pays back in time has only sent the money on. Or the customer pays, with what the partner
-transfers to it near that day: half of it or more, which no rebate is.
+A fact against the payments: who paid is not who bought, but is paid for the sale: the partner, its
+owner, or who has its bank account. A partner that resells pays its vendor's invoices month by
+month: no prepayment. One that the customer pays back in time has only sent the money on. Or the
+customer pays, with what the partner transfers to it near that day: half of it or more, which no
+rebate is.
 """
 
 from __future__ import annotations
@@ -53,9 +54,12 @@ def _prepaid(seen: Seen) -> list[Known]:
 
 
 def _paid_by(seen: Seen, row: Known) -> set[str]:
-    """Return the partners of a payment's customer that paid it, themselves or by their owner."""
+    """Return the partners of a payment's customer that paid it: themselves, by their owner, or by
+    whoever has their bank account.
+    """
     payer, day = row["payer"], row["day"]
-    return seen.sellers(row["customer"], day) & ({payer} | seen.owned_by(payer, day))
+    behind = {payer} | seen.owned_by(payer, day) | seen.with_account_of(payer)
+    return seen.sellers(row["customer"], day) & behind
 
 
 def given_for(seen: Seen, paid: Known) -> list[Known]:

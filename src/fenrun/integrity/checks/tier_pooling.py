@@ -65,15 +65,12 @@ def run(seen: Seen) -> Outcome:
 
 def _lent(seen: Seen, orders: Sequence[Order]) -> Outcome:
     """Return each partner that had others' orders for a while, and how likely as many are."""
-    ends = defaultdict[str, dict[str, date]](dict)
-    for order in orders:
-        ends[order["order_id"]][order["partner"]] = order["last"]
+    days = {(order["order_id"], order["partner"]): order for order in orders}
     lent = [
         order
         for order in orders
         if _is_foreign(order)
-        and order["last"] - order["day"] <= _WHILE
-        and ends[order["order_id"]].get(order["own"], date.min) > order["last"]
+        and _is_lent(seen, order, days.get((order["order_id"], order["own"])))
         and not seen.has_consented(order["customer"], order["partner"])
     ]
     sold = Counter(order["partner"] for order in orders)
@@ -85,6 +82,15 @@ def _lent(seen: Seen, orders: Sequence[Order]) -> Outcome:
             chance = by_dealing([Draw(count, sold[partner], len(lent), len(orders))])
             alerts.append(_alert(seen, partner, mine, chance))
     return Outcome(len(found), alerts)
+
+
+def _is_lent(seen: Seen, order: Order, as_own: Order | None) -> bool:
+    """Return whether an order was its own partner's and is so again, or will be by its link."""
+    if not as_own or order["last"] - order["day"] > _WHILE:
+        return False
+    until = seen.registered_until(order["order_id"], order["partner"])
+    will_be = as_own["day"] < order["day"] and until - order["day"] <= _WHILE
+    return bool(as_own["last"] > order["last"] or will_be)
 
 
 def _month(order: Order) -> str:
