@@ -188,7 +188,8 @@ def _was_agreed(seen: Seen, customer: str, partner: str, day: date) -> bool:
         if event["kind"] == "consent":
             return True
         by_rep = event["actor"] in seen.reps
-        is_brought = event["kind"] in ("association", "registration")
+        is_entered = event["kind"] in ("association", "registration")
+        is_brought = is_entered and event["actor"] in seen.kinds  # an operator enters for anybody
         is_given = event["kind"] == "call" and event["party"] == partner
         if (is_brought or is_given) and not by_rep:
             return True
