@@ -359,10 +359,11 @@ def _outline(from_top: Decimal, from_end: Decimal, to_top: Decimal, to_end: Deci
 
 def draw_bars(chart: Bars, label: str, unit: str = "") -> Markup:
     """Return bars (of `trend`, `beside` or `waterfall`) as a figure, with their axis and unit."""
-    lines = "".join(_drawn_tick(y, amount) for y, amount in chart.ticks)
+    of = lang()
+    lines = "".join(_drawn_tick(y, amount, of) for y, amount in chart.ticks)
     crowded = len(chart.bars) > 8 and any(len(bar.label) > 5 for bar in chart.bars)
     lower = [_LOWER * (crowded and number % 2) for number in range(len(chart.bars))]
-    drawn = "".join(_drawn_bar(bar, unit, more) for bar, more in zip(chart.bars, lower))
+    drawn = "".join(_drawn_bar(bar, unit, more, of) for bar, more in zip(chart.bars, lower))
     return Markup(
         '<figure class="chart" tabindex="0">'
         f'<svg viewBox="{-_LEFT} -34 {WIDTH + _LEFT + 14} {HEIGHT + 60 + max(lower, default=0)}"'
@@ -373,15 +374,15 @@ def draw_bars(chart: Bars, label: str, unit: str = "") -> Markup:
     )
 
 
-def _drawn_tick(y: int, amount: Decimal) -> str:
+def _drawn_tick(y: int, amount: Decimal, lang: str) -> str:
     return (
         f'<line class="grid" x1="0" x2="{WIDTH}" y1="{y}" y2="{y}" stroke="#dfe3e0"/>'
         f'<text x="-8" y="{y + 4}" text-anchor="end" font-size="13" fill="#56626e">'
-        f"{short(amount, lang())}</text>"
+        f"{short(amount, lang)}</text>"
     )
 
 
-def _drawn_bar(bar: Bar, unit: str, lower: int) -> str:
+def _drawn_bar(bar: Bar, unit: str, lower: int, lang: str) -> str:
     """Return a bar with its label below it, its amount in short at its end, and whole on top.
 
     The label stands so much lower than others, where these leave it no room beside them.
@@ -389,14 +390,14 @@ def _drawn_bar(bar: Bar, unit: str, lower: int) -> str:
     label, middle, amount = escape(bar.label), bar.x + bar.width // 2, Decimal(bar.value)
     whole = f"{label}{label and ': '}{show(amount)} {escape(unit)}".strip()
     if bar.goal:
-        whole += f" / {escape(say('portal-goal', lang()))} {show(Decimal(bar.goal[1]))}"
+        whole += f" / {escape(say('portal-goal', lang))} {show(Decimal(bar.goal[1]))}"
     sign = "+" if bar.kind == "rise" and amount > 0 else ""
     below = bar.kind == "fall"
     y = bar.y + bar.height + 13 if below and bar.y + bar.height < HEIGHT - 14 else bar.y - 5
     anchor = "start" if middle < WIDTH // 3 else "end" if middle > WIDTH * 2 // 3 else "middle"
     words = (
         f'<text x="{middle}" y="{y}" text-anchor="middle" font-size="12" fill="#23303a"'
-        f' class="value">{sign}{short(amount, lang())}</text>'
+        f' class="value">{sign}{short(amount, lang)}</text>'
     )
     goal = _drawn_goal(bar, bar.goal[0]) if bar.goal else ""
     inside = not bar.label  # a part inside of another bar: its amount stands on top alone
