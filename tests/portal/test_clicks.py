@@ -74,7 +74,7 @@ def _why_nothing(page: Page) -> None:
 
 def _what_to_sell(page: Page) -> None:
     page.locator("form[action*=estimate]").first.get_by_role("button").first.click()
-    expect(page.locator("#estimated .lead").first).to_be_visible()
+    expect(page.locator("#estimated .lead").first).to_be_visible(timeout=120_000)
 
 
 def _elsewhere(page: Page) -> None:
@@ -112,7 +112,7 @@ def _settle(page: Page) -> None:
     page.get_by_role("link", name="Periods", exact=True).click()
     page.get_by_role("link", name="2024-12").first.click()
     page.get_by_role("button", name="Settle again").click()
-    expect(page.get_by_role("status").first).to_contain_text("2024-12", timeout=60_000)
+    expect(page.get_by_role("status").first).to_contain_text("2024-12", timeout=300_000)
 
 
 def _review(page: Page) -> None:
@@ -266,6 +266,7 @@ def _moved(page: Page) -> None:
 def _target(page: Page) -> None:
     _opened(page, "Book", "Targets")
     form = page.locator("form[action$=give\\/]")
+    form.locator("[name=figure]").select_option("task")
     fields = {"party": "P00002", "period": "2024-12", "amount": "5000", "reason": "Agreed."}
     for name, text in fields.items():
         form.locator(f"[name={name}]").fill(text)
@@ -314,7 +315,7 @@ def _team(page: Page) -> None:
 
 
 def _docs(page: Page) -> None:
-    page.get_by_role("link", name="Access", exact=True).click()
+    page.get_by_role("link", name="My access", exact=True).click()
     page.get_by_role("link", name="API", exact=True).click()
     expect(page.locator("pre.example")).to_contain_text("/api/")
 
