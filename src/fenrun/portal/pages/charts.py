@@ -152,14 +152,17 @@ def waterfall(
 ) -> Bars:
     """Return bars from one amount to another by what changed.
 
-    Each hangs where the one before ended. The axis is cut below what changes, else that could not
-    be seen.
+    Each hangs where the one before ended. The axis is cut below what changes, which could not be
+    seen otherwise.
     """
     steps = [Decimal(change) for _, change in changes]
     levels = list(accumulate(steps, initial=Decimal(start[1])))
     last = Decimal(end[1])
     top, low = max([*levels, last]), min([*levels, last])
-    axis = _Axis.of(min(low, max(_ZERO, low - (top - low) / 3)), top)
+    if span := top - low:
+        axis = _Axis.of(min(low, max(_ZERO, low - span / 3)), top)
+    else:  # nothing changes, so that there is nothing to cut
+        axis = _Axis.of(min(low, _ZERO), max(top, _ZERO))
     step = WIDTH // (len(changes) + 2)
 
     def bar(number: int, one: Decimal, other: Decimal, kind: str, label: str, value: str) -> Bar:
@@ -450,7 +453,7 @@ def short(amount: Decimal, lang: str, is_narrow: bool = False) -> str:
     sign, size = ("−" if amount < 0 else ""), abs(amount)
     for least, by, words in _SHORT[lang]:
         if size >= (by if is_narrow else least):
-            return f"{sign}{_digits(size / by, is_narrow)}{words}"
+            return f"{sign}{_digits(size / by, is_narrow)}{words.strip() if is_narrow else words}"
     return sign + (f"{size.quantize(Decimal(1)):,}" if size >= 100 else _digits(size, is_narrow))
 
 
