@@ -29,6 +29,19 @@ def test_amounts_in_short(amount: str, en: str, zh: str) -> None:
     assert charts.short(Decimal(amount), "zh-CN") == zh
 
 
+def test_narrow_bars_have_two_digits_and_name_the_year_of_months_once() -> None:
+    amounts = {"53700": "54k", "9561": "9.6k", "1230000": "1.2m", "470": "470"}
+    assert all(charts.short(Decimal(x), "en", True) == said for x, said in amounts.items())
+    assert charts.short(Decimal("-25700"), "zh-CN", True) == "−2.6万"
+    months = [(f"{23 + (m > 12)}-{(m - 1) % 12 + 1:02}", "11400") for m in range(9, 21)]
+    with mock.patch.object(charts, "lang", lambda: "en"):
+        many, few = (charts.draw_bars(charts.trend(of), "T", "CNY") for of in (months, months[:8]))
+    below = re.compile(r'y="220"[^>]*>([^<]*)<')
+    assert below.findall(many)[:6] == ["23-09", "10", "11", "12", "24-01", "02"]
+    assert below.findall(few)[1] == "23-10" and ">11.4 k<" in few and ">11k<" in many
+    assert "24-08: 11,400.00 CNY" in many, "on pointing at it the month and amount stand whole"
+
+
 def test_an_axis_holds_all_bars_and_its_lines_are_round() -> None:
     chart = charts.trend([("24-01", "120"), ("24-02", "-30"), ("24-03", "0")], "24-01")
     assert [amount for _, amount in chart.ticks] == [-50, 0, 50, 100, 150]
@@ -44,6 +57,8 @@ def test_a_waterfall_hangs_each_change_where_the_one_before_ended() -> None:
     assert rise.y + rise.height == start.y and fall.y == rise.y
     assert fall.y + fall.height == end.y and [b.kind for b in (rise, fall)] == ["rise", "fall"]
     assert not charts.trend([]).bars and charts.trend([]).ticks
+    same = charts.waterfall(("a", "100.5"), [], ("b", "100.5"))
+    assert same.ticks[0][1] == 0, "where nothing changes the axis is whole, and its lines differ"
 
 
 def test_the_labels_of_the_curve_of_concentration_are_not_cut() -> None:

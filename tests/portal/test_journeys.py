@@ -329,13 +329,43 @@ def test_operations_look_before_they_change(browser: Browser, own: Portal, tmp_p
             [tmp_path / "people.csv", tmp_path / "labels.csv"]
         )
         page.locator("main button.strong").click()
-        expect(page.get_by_role("status")).to_contain_text("已完成", timeout=30_000)
+        expect(page.get_by_role("status")).to_contain_text("2 个文件中已导入 1 个", timeout=30_000)
         expect(page.locator(".problems")).to_contain_text("people.csv")
         expect(page.locator("table")).to_contain_text("labels.csv")
         looked_at(page, "operations-import")
     assert [a.facts()["source"] for a in Store.open(own.workspace).log.events("book")][
         -1
     ] == "labels.csv"
+
+
+@pytest.mark.in_turn(2)
+def test_columns_that_are_hidden_stay_so_in_the_address_and_in_a_view(
+    browser: Browser, portal: Portal
+) -> None:
+    """Hide a column: it goes, the head too, stays away when sorted, reloaded and kept as a view."""
+    with signed_in(browser, portal, "operations") as page:
+        page.goto(f"{portal.address}/statements/?period=2024-10")
+        credited = page.get_by_role("columnheader", name="Credited")
+        expect(credited).to_be_visible()
+        page.locator(".columns summary").click()
+        page.get_by_role("checkbox", name="Credited").uncheck()
+        expect(credited).to_be_hidden()
+        assert page.url.endswith("/statements/?period=2024-10&hide=3")
+        assert page.locator("tbody tr").first.locator("td:visible").count() == 7
+        page.get_by_role("link", name="Earned").click()
+        expect(page.get_by_role("columnheader", name="Earned")).to_have_attribute(
+            "aria-sort", re.compile("ending")
+        )
+        expect(credited).to_be_hidden()
+        page.get_by_label("Name of this view").fill("Short")
+        page.get_by_role("button", name="Save this view").click()
+        page.get_by_role("link", name="Short", exact=True).click()
+        expect(credited).to_be_hidden()
+        page.locator(".columns summary").click()
+        page.get_by_role("checkbox", name="Credited").check()
+        expect(credited).to_be_visible()
+        assert "hide" not in page.url
+        page.locator(".views button").click()
 
 
 def test_every_page_is_accessible(browser: Browser, portal: Portal) -> None:

@@ -224,7 +224,7 @@ SOCIALACCOUNT_PROVIDERS = {
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home"
 
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "fenrun.portal.access.sessions"
 """Not kept in memory: what one process ends, another must not go on with."""
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS

@@ -150,6 +150,12 @@ def _columns(table: pa.Table | None, *names: str) -> Iterable[tuple[str, ...]]:
     return zip(*(table[name].to_pylist() for name in names))
 
 
+def names_of(keys: Iterable[str]) -> dict[str, str]:
+    """Return the names that the book gives to parties, of those of the ids that have one."""
+    known = KnownName.objects.using(_DB).exclude(kind__in=(_IMPORT, _ORDER)).exclude(name="")
+    return dict(known.filter(key__in=set(keys)).values_list("key", "name"))
+
+
 def refuse_unknown(store: Store, column: str, key: str, *kinds: str) -> None:
     """Raise Refused where the book names nothing of the kinds by an id; near ones are told.
 

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -20,10 +21,11 @@ from django.db import connections
 
 from fenrun.base.problem import Place, Problem, Refused, read_problem
 from fenrun.base.words import Message, reason
+from fenrun.charges.delivered import months_billed
 from fenrun.portal import events
 from fenrun.portal.alone import alone
 from fenrun.portal.commands.reasons import too_long
-from fenrun.portal.models import ImportJob
+from fenrun.portal.models import ImportJob, Period
 from fenrun.settle.deliveries import undecided_of
 from fenrun.settle.imports import Wanted, import_file, import_files
 from fenrun.store.facts import Imported, Store, is_of_disk
@@ -70,6 +72,19 @@ class Job:
     def percent(self) -> int:
         """Return how far the import is, by the bytes read."""
         return 100 if self.over else min(99, self.done * 100 // max(self.size, 1))
+
+    @property
+    def refused(self) -> list[str]:
+        """Return the files that are over and did not come in."""
+        came = Counter(file.source for file in self.imported)
+        return list((Counter(self.files) - came).elements()) if self.over else []
+
+    @property
+    def closed_months(self) -> list[str]:
+        """Return the closed months that charges which came in are billed in."""
+        spans = [months_billed(f.facts) for f in self.imported if f.facts.get("first_billed")]
+        closed = Period.objects.filter(closed=True).order_by("key").values_list("key", flat=True)
+        return [key for key in closed if any(first <= key <= last for first, last in spans)]
 
     def step(self, what: str | int) -> None:
         """Take note of progress: a file's name, or bytes read."""

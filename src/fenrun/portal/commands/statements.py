@@ -24,7 +24,7 @@ from fenrun.closing.shown import explained as explain_line
 from fenrun.closing.shown import written as write_statement
 from fenrun.portal.access.isolation import rows_seen
 from fenrun.portal.commands.questions import ask_run, ask_what_if
-from fenrun.portal.models import Statement
+from fenrun.portal.models import Period, Statement
 from fenrun.portal.request_queue import outside_queue
 from fenrun.proof.bundle import make_bundle
 from fenrun.statement.change import pay_change
@@ -72,11 +72,18 @@ def with_others(statement: Statement) -> dict[str, Any]:
     return as_json(statement) | ({"other_currencies": others} if others else {})
 
 
+_TWO = "SELECT * FROM portal_statement WHERE payee = %s AND period_id IN (%s, %s)"
+_PERIODS = "SELECT * FROM portal_period WHERE key IN (%s, %s)"
+
+
 def find_two(period: str, payee: str, currency: str = "") -> tuple[Statement, Statement | None]:
     """Return what `find` does, and the same payee's of the month before. Raises Http404."""
     keys = [period, _month_before(period)]
-    both = Statement.objects.select_related("period").filter(payee=payee, period_id__in=keys)
-    by_key = {(one.period_id, one.currency): one for one in both}
+    periods = {one.key: one for one in Period.objects.raw(_PERIODS, keys)}
+    by_key: dict[tuple[str, str], Statement] = {}
+    for one in Statement.objects.raw(_TWO, [payee, *keys]):
+        one.period = periods[one.period_id]
+        by_key[one.period_id, one.currency] = one
     wanted = currency or min((of for key, of in by_key if key == period), default="")
     statement = by_key.get((period, wanted))
     if statement is None:

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, render
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal.access.permissions import signed_in, store_of
 from fenrun.portal.commands.book import links_of, preview_move
+from fenrun.portal.commands.finding import names_of
 from fenrun.portal.models import AUDITOR, OPERATIONS, Period
 from fenrun.portal.request_queue import outside_queue
 from fenrun.store.facts import Store
@@ -49,6 +50,7 @@ def _moved(store: Store, customer: str, to: str, since: str, period: str) -> dic
         return {"problems": [Problem("request-wrong", Place("since"), values)]}
     shown = get_object_or_404(Period, pk=period)
     try:
-        return {"moved": preview_move(store, customer, to, day, shown)}
+        moved = preview_move(store, customer, to, day, shown)
     except Refused as refused:
         return {"problems": refused.problems}
+    return {"moved": moved, "names": names_of(row["payee"] for row in moved)}

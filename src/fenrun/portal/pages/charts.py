@@ -6,6 +6,7 @@ which take five times as long for as many numbers.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +37,9 @@ _SHORT = {
     "zh-CN": ((10**8, 10**8, " 亿"), (10**4, 10**4, " 万")),
 }
 """Numbers from which others are written short, what they are divided by, and its words."""
+_WIDE = 8
+"""Bars up to which each has room for a label of a year and month, and an amount of three digits."""
+_MONTH = re.compile(r"\d\d-\d\d")
 _ZERO = Decimal(0)
 
 Link = tuple[str, str, Decimal]
@@ -148,14 +152,17 @@ def waterfall(
 ) -> Bars:
     """Return bars from one amount to another by what changed.
 
-    Each hangs where the one before ended. The axis is cut below what changes, else that could not
-    be seen.
+    Each hangs where the one before ended. The axis is cut below what changes, which could not be
+    seen otherwise.
     """
     steps = [Decimal(change) for _, change in changes]
     levels = list(accumulate(steps, initial=Decimal(start[1])))
     last = Decimal(end[1])
     top, low = max([*levels, last]), min([*levels, last])
-    axis = _Axis.of(min(low, max(_ZERO, low - (top - low) / 3)), top)
+    if span := top - low:
+        axis = _Axis.of(min(low, max(_ZERO, low - span / 3)), top)
+    else:  # nothing changes, so that there is nothing to cut
+        axis = _Axis.of(min(low, _ZERO), max(top, _ZERO))
     step = WIDTH // (len(changes) + 2)
 
     def bar(number: int, one: Decimal, other: Decimal, kind: str, label: str, value: str) -> Bar:
@@ -359,10 +366,15 @@ def _outline(from_top: Decimal, from_end: Decimal, to_top: Decimal, to_end: Deci
 
 def draw_bars(chart: Bars, label: str, unit: str = "") -> Markup:
     """Return bars (of `trend`, `beside` or `waterfall`) as a figure, with their axis and unit."""
-    lines = "".join(_drawn_tick(y, amount) for y, amount in chart.ticks)
-    crowded = len(chart.bars) > 8 and any(len(bar.label) > 5 for bar in chart.bars)
+    of = lang()
+    lines = "".join(_drawn_tick(y, amount, of) for y, amount in chart.ticks)
+    crowded = len(chart.bars) > _WIDE and any(len(bar.label) > 5 for bar in chart.bars)
     lower = [_LOWER * (crowded and number % 2) for number in range(len(chart.bars))]
-    drawn = "".join(_drawn_bar(bar, unit, more) for bar, more in zip(chart.bars, lower))
+    is_narrow = len(chart.bars) > _WIDE
+    drawn = "".join(
+        _drawn_bar(bar, unit, of, _Below(label, more, is_narrow))
+        for bar, label, more in zip(chart.bars, _labels(chart.bars), lower)
+    )
     return Markup(
         '<figure class="chart" tabindex="0">'
         f'<svg viewBox="{-_LEFT} -34 {WIDTH + _LEFT + 14} {HEIGHT + 60 + max(lower, default=0)}"'
@@ -373,30 +385,45 @@ def draw_bars(chart: Bars, label: str, unit: str = "") -> Markup:
     )
 
 
-def _drawn_tick(y: int, amount: Decimal) -> str:
+def _drawn_tick(y: int, amount: Decimal, lang: str) -> str:
     return (
         f'<line class="grid" x1="0" x2="{WIDTH}" y1="{y}" y2="{y}" stroke="#dfe3e0"/>'
         f'<text x="-8" y="{y + 4}" text-anchor="end" font-size="13" fill="#56626e">'
-        f"{short(amount, lang())}</text>"
+        f"{short(amount, lang)}</text>"
     )
 
 
-def _drawn_bar(bar: Bar, unit: str, lower: int) -> str:
-    """Return a bar with its label below it, its amount in short at its end, and whole on top.
+@dataclass(frozen=True)
+class _Below:
+    """The label below a bar, how much lower than others it stands, and whether bars are narrow."""
 
-    The label stands so much lower than others, where these leave it no room beside them.
-    """
+    label: str
+    lower: int
+    is_narrow: bool
+
+
+def _labels(bars: Sequence[Bar]) -> list[str]:
+    """Return the labels of bars: of months side by side the year stands at its first alone."""
+    labels = [bar.label for bar in bars]
+    if len(bars) <= _WIDE or not all(_MONTH.fullmatch(label) for label in labels):
+        return labels
+    years = ["", *(label[:3] for label in labels)]
+    return [label.removeprefix(year) for label, year in zip(labels, years)]
+
+
+def _drawn_bar(bar: Bar, unit: str, lang: str, below_it: _Below) -> str:
+    """Return a bar with its label below it, its amount in short at its end, and whole on top."""
     label, middle, amount = escape(bar.label), bar.x + bar.width // 2, Decimal(bar.value)
     whole = f"{label}{label and ': '}{show(amount)} {escape(unit)}".strip()
     if bar.goal:
-        whole += f" / {escape(say('portal-goal', lang()))} {show(Decimal(bar.goal[1]))}"
+        whole += f" / {escape(say('portal-goal', lang))} {show(Decimal(bar.goal[1]))}"
     sign = "+" if bar.kind == "rise" and amount > 0 else ""
     below = bar.kind == "fall"
-    y = bar.y + bar.height + 13 if below and bar.y + bar.height < HEIGHT - 14 else bar.y - 5
+    y = bar.y + bar.height + 17 if below and bar.y + bar.height < HEIGHT - 18 else bar.y - 5
     anchor = "start" if middle < WIDTH // 3 else "end" if middle > WIDTH * 2 // 3 else "middle"
     words = (
         f'<text x="{middle}" y="{y}" text-anchor="middle" font-size="12" fill="#23303a"'
-        f' class="value">{sign}{short(amount, lang())}</text>'
+        f' class="value">{sign}{short(amount, lang, below_it.is_narrow)}</text>'
     )
     goal = _drawn_goal(bar, bar.goal[0]) if bar.goal else ""
     inside = not bar.label  # a part inside of another bar: its amount stands on top alone
@@ -404,8 +431,8 @@ def _drawn_bar(bar: Bar, unit: str, lower: int) -> str:
         f'<g class="{bar.kind}"><title>{whole}</title>'
         f'<rect x="{bar.x}" y="{bar.y}" width="{bar.width}" height="{bar.height}" rx="2"'
         f' fill="{FILL[bar.kind]}"/>{goal}{"" if inside else words}'
-        f'<text x="{middle}" y="{HEIGHT + 20 + lower}" text-anchor="middle"'
-        f' font-size="13" fill="#56626e">{label}</text>'
+        f'<text x="{middle}" y="{HEIGHT + 20 + below_it.lower}" text-anchor="middle"'
+        f' font-size="13" fill="#56626e">{escape(below_it.label)}</text>'
         f'<text class="tip" x="{middle}" y="-20" text-anchor="{anchor}" font-size="13">{whole}'
         "</text></g>"
     )
@@ -421,17 +448,17 @@ def _drawn_goal(bar: Bar, y: int) -> str:
     )
 
 
-def short(amount: Decimal, lang: str) -> str:
-    """Return an amount in three or four digits, as axes and bars say it."""
+def short(amount: Decimal, lang: str, is_narrow: bool = False) -> str:
+    """Return an amount in three or four digits, as axes and bars say it; on narrow bars in two."""
     sign, size = ("−" if amount < 0 else ""), abs(amount)
     for least, by, words in _SHORT[lang]:
-        if size >= least:
-            return f"{sign}{_digits(size / by)}{words}"
-    return sign + (f"{size.quantize(Decimal(1)):,}" if size >= 100 else _digits(size))
+        if size >= (by if is_narrow else least):
+            return f"{sign}{_digits(size / by, is_narrow)}{words.strip() if is_narrow else words}"
+    return sign + (f"{size.quantize(Decimal(1)):,}" if size >= 100 else _digits(size, is_narrow))
 
 
-def _digits(size: Decimal) -> str:
-    places = 0 if size >= 100 else 1 if size >= 10 else 2
+def _digits(size: Decimal, is_narrow: bool) -> str:
+    places = max(0, (0 if size >= 100 else 1 if size >= 10 else 2) - is_narrow)
     text = f"{size:,.{places}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 

@@ -51,6 +51,7 @@ def listed(request: HttpRequest) -> HttpResponse:
         "mine": set(parties_of(request, CUSTOMER)),
         "partners": partners,
         "may_ask": is_operations(request),
+        "offered": {name: request.GET.get(name, "")[:_LONGEST] for name in ("of", "to", "since")},
         "today": events.now().date(),
         "silence": requests.silence(store_of(request)),
         "me": request.user.get_username(),

@@ -47,7 +47,8 @@ def _drawn(
     def title(key: str) -> str:
         return say(f"portal-picture-{key}", lang, currency=currency)
 
-    yield "waterfall", charts.draw_bars(_waterfall(of, lang), title("waterfall"))
+    cut = Markup('<p class="quiet">{}</p>').format(say("portal-axis", lang))
+    yield "waterfall", charts.draw_bars(_waterfall(of, lang), title("waterfall")) + cut
     points = [
         (row["payee"], Decimal(row["earned_before"]), Decimal(row["earned_after"]))
         for row in of["payees"]
@@ -117,7 +118,7 @@ def scatter(points: Sequence[tuple[str, Decimal, Decimal]], label: str, lang: st
     end = charts.short(most, lang)
     words = [say(key, lang) for key in ("diff-before", "diff-after")]
     return Markup(
-        '<figure class="chart scatter">'
+        '<figure class="chart scatter" tabindex="0">'
         f'<svg viewBox="0 -10 {_SIDE + 2 * _LEFT} {_SIDE + _FOOT + 10}"'
         f' role="img" aria-label="{escape(label)}">'
         f'<path class="diagonal" d="M{_LEFT} {_SIDE}L{_LEFT + _SIDE} 0" stroke="#9aa5b1"'

@@ -15,6 +15,7 @@ from fenrun.base.words import say
 from fenrun.portal import models
 from fenrun.portal.access.permissions import is_operations, operations, signed_in, store_of, user_of
 from fenrun.portal.commands import scenarios
+from fenrun.portal.commands.finding import names_of
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS, Period
 from fenrun.portal.pages.paging import page_of
@@ -49,13 +50,15 @@ def _found(number: int) -> models.Scenario:
 
 def _shown(request: HttpRequest, row: models.Scenario | None) -> dict[str, Any]:
     outcome = row.outcome if row else None
+    payees = _by_change(outcome["payees"])[:_SHOWN] if outcome else []
     problems = [read_problem(p).as_json(lang()) for p in outcome["problems"]] if outcome else []
     return {
         "page": page_of(request, scenarios.all_rows(), _A_PAGE),
         "row": row,
         "text": row.text if row else _FIRST,
         "outcome": outcome,
-        "payees": _by_change(outcome["payees"])[:_SHOWN] if outcome else [],
+        "payees": payees,
+        "names": names_of(payee["payee"] for payee in payees),
         "problems": problems,
         "pictures": pictures_of(outcome, lang()) if outcome else [],
         "may_act": is_operations(request),

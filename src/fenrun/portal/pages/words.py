@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jinja2
@@ -40,6 +40,8 @@ def context(request: HttpRequest) -> dict[str, Any]:
     signed_in = user is not None and user.is_authenticated
     return {
         "lang": lang(),
+        # Not of the context: one that is called in a loop would copy it each time.
+        "say": partial(_say, lang()),
         "home": reverse("home"),
         "current": _page_of(request),
         "who": user.get_username() if user and signed_in else "",
@@ -77,7 +79,6 @@ def environment(**options: Any) -> jinja2.Environment:
     made.globals.update(
         static=lru_cache(200)(static),
         url=lru_cache(20_000)(_url),
-        say=_say,
         others_asked=others_asked,
         page_address=address_of,
         charts=charts,
@@ -103,9 +104,8 @@ def environment(**options: Any) -> jinja2.Environment:
     return made
 
 
-@jinja2.pass_context
-def _say(context: Any, key: str, **values: Any) -> str:
-    return say(key, context["lang"], **values)
+def _say(lang: str, key: str, **values: Any) -> str:
+    return say(key, lang, **values)
 
 
 def _url(name: str, *parts: Any) -> str:

@@ -50,7 +50,10 @@ function labelCells(root) {
     for (const row of rowsOf(table, heads)) {
       heads.slice(1).forEach((head, at) => {
         const label = head.textContent.trim();
-        if (label) row.cells[at + 1].dataset.label ??= label;
+        const cell = row.cells[at + 1];
+        if (label && cell.childElementCount + cell.textContent.trim().length) {
+          cell.dataset.label ??= label;
+        }
       });
     }
   }
