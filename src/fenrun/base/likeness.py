@@ -12,9 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 from fenrun.base.words import Message
 
-PLAIN = r"\A[!-~]+( [!-~]+)*\z"
+PLAIN = r"\A[!-&(-<>-_a-~][!-~]*( [!-~]+)*\z"
 """Ids in which nothing is unseen, for Arrow: words of ASCII with one space between them."""
-_SEEN = re.compile(r"[!-~]*")
+_SEEN = re.compile(r"([!-&(-<>-_a-~][!-~]*)?")
+_GUARDED = re.compile(r"=\"(.*)\"|['`](.+)", re.DOTALL)
+"""Ids as exports write them so that spreadsheets keep their zeros: `="007"`, `'007`."""
+SHORTENED = r"\A\d(\.\d+)?[eE]\+\d{1,3}\z"
+"""Ids of which a spreadsheet has kept the first digits alone, for Arrow: `1.23457E+11`."""
+_SHORTENED = re.compile(SHORTENED.removeprefix(r"\A").removesuffix(r"\z"))
 _LETTERS = str.maketrans(
     "АВЕКМНОРСТУХІЈЅаеорсухіјѕΑΒΕΖΗΙΚΜΝΟΡΤΥΧο",
     "ABEKMHOPCTYXIJSaeopcyxijsABEZHIKMNOPTYXo",
@@ -38,10 +43,20 @@ def is_no_name(text: str) -> bool:
 
 
 def tidy(text: str) -> str:
-    """Return an id as it is meant: without blanks around it, unseen characters or loose accents."""
+    """Return an id as it is meant: without blanks around it, unseen characters or loose accents.
+
+    Nor does it keep what spreadsheets are told by that it is a text.
+    """
     if _SEEN.fullmatch(text):
         return text
-    return _without_unseen(unicodedata.normalize("NFC", text)).strip()
+    found = _without_unseen(unicodedata.normalize("NFC", text)).strip()
+    guarded = _GUARDED.fullmatch(found)
+    return (guarded[1] or guarded[2] or "").strip() if guarded else found
+
+
+def is_shortened(text: str) -> bool:
+    """Return whether a spreadsheet has kept the first digits of an id alone: `1.23457E+11`."""
+    return _SHORTENED.fullmatch(text) is not None
 
 
 def _without_unseen(text: str) -> str:

@@ -21,6 +21,7 @@ from fenrun.base.money import plain, show
 from fenrun.base.problem import Place, Problem, in_order, refused
 from fenrun.base.when import Period
 from fenrun.base.words import visible
+from fenrun.charges.alike import Alike, find_alike
 from fenrun.charges.delivered import months_of
 from fenrun.charges.mendable import with_mended
 from fenrun.charges.overlaps import Overlap, find_overlaps
@@ -144,10 +145,20 @@ def undecided(
         for one in find_summed(items, cache and cache / "pieces")
         if frozenset((one.one, one.other)) not in meant
     ]
+    told = {
+        frozenset((problem.values["one_id"], problem.values["other_id"]))
+        for problem in (*twice, *sold, *summed)
+    }
+    alike = [
+        _alike(one, found)
+        for one in find_alike(items, cache and cache / "alike")
+        if frozenset((one.one, one.other)) not in meant
+        and frozenset((short(one.one), short(one.other))) not in told
+    ]
     own = [
         say(item)
         for item in items
-        for fact, say in (("within", _summed_within), ("far", _far))
+        for fact, say in _OF_ONE.items()
         if fact in item.facts and frozenset((item.id,)) not in meant
     ]
     pairs = meant | {frozenset((one.one, one.other)) for one in overlaps}
@@ -159,6 +170,7 @@ def undecided(
         [
             *twice,
             *summed,
+            *alike,
             *own,
             *sold,
             *_beside(items, pairs),
@@ -180,6 +192,10 @@ def undecided_of(store: Store, known: datetime, done: Sequence[Imported]) -> lis
     said = ("one_id", "other_id", "id")
     found = undecided(store, known)
     return [problem for problem in found if new & {problem.values.get(key) for key in said}]
+
+
+BY_ITSELF = ("sums-within", "charges-far", "ids-shortened", "rows-repeated")
+"""The problems of a delivery by itself, which can be meant beside itself."""
 
 
 def _concerns(item: Import, period: Period | None) -> bool:
@@ -218,6 +234,21 @@ def _summed_twice(one: Summed, found: Mapping[str, Import]) -> Problem:
     return Problem("sums-twice", Place(mine.source), values, (Place(other.source),))
 
 
+def _alike(one: Alike, found: Mapping[str, Import]) -> Problem:
+    mine, other = found[one.one], found[one.other]
+    values = {
+        "rows": one.rows,
+        "amount": amounts(one.billed),
+        "other_amount": amounts(one.other_billed),
+        "columns": ", ".join(one.columns),
+        "one": mine.source,
+        "one_id": short(mine.id),
+        "other": other.source,
+        "other_id": short(other.id),
+    }
+    return Problem(f"charges-{one.kind}", Place(mine.source), values, (Place(other.source),))
+
+
 def _summed_within(item: Import) -> Problem:
     said = item.facts["within"]
     values = {name: said[name] for name in ("rows", "other_rows", "accounts")}
@@ -231,6 +262,29 @@ def _far(item: Import) -> Problem:
     values |= {"amount": amounts(said["billed"]), "id": short(item.id)}
     place = Place(item.source, said["row"], "ChargePeriodStart")
     return Problem("charges-far", place, values, rows=said["rows"])
+
+
+def _shortened(item: Import) -> Problem:
+    said = item.facts["shortened"]
+    values = {name: said[name] for name in ("rows", "column", "value")}
+    values |= {"amount": amounts(said["billed"]), "id": short(item.id)}
+    place = Place(item.source, said["row"], said["column"])
+    return Problem("ids-shortened", place, values, rows=said["rows"])
+
+
+def _repeated(item: Import) -> Problem:
+    said = item.facts["repeated"]
+    values = {"rows": said["rows"], "amount": amounts(said["billed"]), "id": short(item.id)}
+    return Problem("rows-repeated", Place(item.source), values)
+
+
+_OF_ONE = {
+    "within": _summed_within,
+    "far": _far,
+    "shortened": _shortened,
+    "repeated": _repeated,
+}
+"""By fact of an import what is said of it by itself, until it is replaced or meant."""
 
 
 def _sold_twice(sale: Sale, found: Mapping[str, Import]) -> Problem:

@@ -126,7 +126,7 @@ def _may_leave_out(found: Delivery) -> bool:
 def _is_within(problem: Problem) -> bool:
     """Return whether a problem is of a delivery by itself: it can be meant beside itself."""
     one, other = problem.values.get("one_id"), problem.values.get("other_id")
-    by_itself = problem.code in ("sums-within", "charges-far")
+    by_itself = problem.code in deliveries.BY_ITSELF
     return by_itself or (problem.code == "billed-by-two" and one == other)
 
 
