@@ -1299,13 +1299,16 @@ def _in_two(store: Store) -> list[Problem]:
     return undecided(store, KNOWN)
 
 
+_NAMED = {"ResourceId": "db-1", "ServiceName": "VM", "BilledCost": "7.00"}
+
+
 def _told_otherwise(**changed: str) -> Callable[[Store], list[Problem]]:
     """Import a bill of two charges, and again with some cells changed in both."""
 
     def act(store: Store) -> list[Problem]:
         for name, cells in (("june.csv", {}), ("june-2.csv", changed)):
             path = store.path.parent / name
-            cells = {"ResourceId": "db-1", "BilledCost": "7.00", **cells}
+            cells = _NAMED | cells
             path.write_bytes(
                 _csv(**cells) + _row(**cells | {"ResourceId": "db-2", "BilledCost": "5"})
             )

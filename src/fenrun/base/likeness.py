@@ -20,13 +20,16 @@ _GUARDED = re.compile(r"=\"(.*)\"|['`](.+)", re.DOTALL)
 SHORTENED = r"\A\d(\.\d+)?[eE]\+\d{1,3}\z"
 """Ids of which a spreadsheet has kept the first digits alone, for Arrow: `1.23457E+11`."""
 _SHORTENED = re.compile(SHORTENED.removeprefix(r"\A").removesuffix(r"\z"))
+_GROUP = 3
+"""Digits of a group: `123.000` may be one number in two of them."""
 _LETTERS = str.maketrans(
     "АВЕКМНОРСТУХІЈЅаеорсухіјѕΑΒΕΖΗΙΚΜΝΟΡΤΥΧο",
     "ABEKMHOPCTYXIJSaeopcyxijsABEZHIKMNOPTYXo",
 )
 """Letters of Cyrillic and Greek that are drawn as Latin ones."""
 _DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
-_GROUPED = re.compile(r"\d+([-_. ]\d+)+")
+_GROUPED = re.compile(r"\d+([-_., ]\d+)+")
+_POINT = re.compile(r"(\d+)[.,]0+")
 
 
 _NO_NAMES = re.compile(
@@ -50,8 +53,9 @@ def tidy(text: str) -> str:
     if _SEEN.fullmatch(text):
         return text
     found = _without_unseen(unicodedata.normalize("NFC", text)).strip()
-    guarded = _GUARDED.fullmatch(found)
-    return (guarded[1] or guarded[2] or "").strip() if guarded else found
+    while (bare := _without_guard(found).strip()) != found:
+        found = bare
+    return found
 
 
 def is_shortened(text: str) -> bool:
@@ -68,6 +72,17 @@ def _without_accents(text: str) -> str:
     return "".join(c for c in split if not unicodedata.combining(c))
 
 
+def _without_guard(text: str) -> str:
+    while guarded := _GUARDED.fullmatch(text):
+        text = guarded[1] or guarded[2] or ""
+    return text
+
+
+def _without_point(text: str) -> str:
+    whole = _POINT.fullmatch(text)
+    return whole[1] if whole and len(whole[1]) > _GROUP else text
+
+
 def _without_grouping(text: str) -> str:
     return re.sub(r"\D", "", text) if _GROUPED.fullmatch(text) else text
 
@@ -80,10 +95,12 @@ _STEPS: dict[str, Callable[[str], str]] = {
     "unseen": _without_unseen,
     "blanks": lambda text: "".join(text.split()),
     "width": lambda text: unicodedata.normalize("NFKC", text),
+    "guard": _without_guard,
     "case": str.casefold,
     "accents": _without_accents,
     "letters": lambda text: text.translate(_LETTERS).casefold(),
     "dashes": lambda text: _DASHES.sub("-", text),
+    "point": _without_point,
     "grouping": _without_grouping,
     "zeros": _without_zeros,
 }

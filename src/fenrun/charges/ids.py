@@ -15,7 +15,7 @@ from fenrun.base.likeness import PLAIN, SHORTENED, is_no_name, revealed, tidy
 from fenrun.base.problem import Place, Problem
 from fenrun.charges.coded import Coded, replaced
 from fenrun.charges.overlaps import billed_in
-from fenrun.charges.rows import ORDER
+from fenrun.charges.rows import ORDER, VALUES
 from fenrun.charges.staged import FIRST_ROW, Charges, Staged
 
 IDS = ("InvoiceIssuerName", "BillingAccountId", "SubAccountId", "ResourceId", ORDER)
@@ -36,7 +36,7 @@ def with_tidy_ids(staged: Staged) -> Staged:
         texts[name], said = _without_no_names(staged, name)
         problems += said
     staged = replace(staged, texts=dict(texts), odd=problems)
-    for name in (name for name in (*IDS, _CURRENCY) if name in texts):
+    for name in (name for name in (*IDS, _CURRENCY, *VALUES) if name in texts):
         texts[name], said = _tidied(staged, name)
         problems += said
     return replace(staged, texts=texts, odd=problems)

@@ -22,7 +22,6 @@ import pyarrow as pa
 from fenrun.base.ids import digest, short
 from fenrun.base.problem import ERROR, Place, Problem, Refused, in_order, refused
 from fenrun.charges import checks
-from fenrun.charges.alike import write_alike
 from fenrun.charges.delivered import (
     Delivery,
     months_of,
@@ -39,6 +38,7 @@ from fenrun.charges.from_duckdb import read_any, write_quarantine
 from fenrun.charges.ids import shortened_ids, with_tidy_ids
 from fenrun.charges.mendable import Mended, refuse_mended_meanwhile, with_mended, write_mendable
 from fenrun.charges.overlaps import repeated_rows, write_digests
+from fenrun.charges.redelivered import write_redelivered
 from fenrun.charges.source import (
     NOTHING_SAID,
     Content,
@@ -268,7 +268,7 @@ def _written(
         charges = staged.charges()
         written.append(beside.submit(write_charges, into, charges, source.path.name))
         written.append(beside.submit(write_digests, into, charges))
-        written.append(beside.submit(write_alike, into, charges))
+        written.append(beside.submit(write_redelivered, into, charges))
         problems = checks.find(staged)
         facts = billing_facts(charges) | staged.facts()
         facts |= {"within": within} if (within := summed_within(charges)) else {}

@@ -21,12 +21,12 @@ from fenrun.base.money import plain, show
 from fenrun.base.problem import Place, Problem, in_order, refused
 from fenrun.base.when import Period
 from fenrun.base.words import visible
-from fenrun.charges.alike import Alike, find_alike
 from fenrun.charges.delivered import months_of
 from fenrun.charges.mendable import with_mended
 from fenrun.charges.overlaps import Overlap, find_overlaps
 from fenrun.charges.pieces import Summed, find_summed
 from fenrun.charges.read import import_named
+from fenrun.charges.redelivered import RENAMED, RESTATED, Redelivered, find_redelivered
 from fenrun.charges.sales import Sale, find_sales
 from fenrun.settle.reconciled import LAST_MONTH, unreconciled
 from fenrun.store.audit_log import Writer
@@ -149,9 +149,9 @@ def undecided(
         frozenset((problem.values["one_id"], problem.values["other_id"]))
         for problem in (*twice, *sold, *summed)
     }
-    alike = [
-        _alike(one, found)
-        for one in find_alike(items, cache and cache / "alike")
+    redelivered = [
+        _redelivered(one, found)
+        for one in find_redelivered(items, cache and cache / "redelivered")
         if frozenset((one.one, one.other)) not in meant
         and frozenset((short(one.one), short(one.other))) not in told
     ]
@@ -170,7 +170,7 @@ def undecided(
         [
             *twice,
             *summed,
-            *alike,
+            *redelivered,
             *own,
             *sold,
             *_beside(items, pairs),
@@ -194,6 +194,7 @@ def undecided_of(store: Store, known: datetime, done: Sequence[Imported]) -> lis
     return [problem for problem in found if new & {problem.values.get(key) for key in said}]
 
 
+_TOLD = {RENAMED: "charges-renamed", RESTATED: "charges-restated"}
 BY_ITSELF = ("sums-within", "charges-far", "ids-shortened", "rows-repeated")
 """The problems of a delivery by itself, which can be meant beside itself."""
 
@@ -234,7 +235,7 @@ def _summed_twice(one: Summed, found: Mapping[str, Import]) -> Problem:
     return Problem("sums-twice", Place(mine.source), values, (Place(other.source),))
 
 
-def _alike(one: Alike, found: Mapping[str, Import]) -> Problem:
+def _redelivered(one: Redelivered, found: Mapping[str, Import]) -> Problem:
     mine, other = found[one.one], found[one.other]
     values = {
         "rows": one.rows,
@@ -246,7 +247,7 @@ def _alike(one: Alike, found: Mapping[str, Import]) -> Problem:
         "other": other.source,
         "other_id": short(other.id),
     }
-    return Problem(f"charges-{one.kind}", Place(mine.source), values, (Place(other.source),))
+    return Problem(_TOLD[one.kind], Place(mine.source), values, (Place(other.source),))
 
 
 def _summed_within(item: Import) -> Problem:

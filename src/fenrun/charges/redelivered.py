@@ -39,7 +39,7 @@ from fenrun.charges.stored import charges_of, read_charges
 from fenrun.store.facts import Import
 
 RENAMED, RESTATED = "renamed", "restated"
-_FILE = "alike.parquet"
+_FILE = "redelivered.parquet"
 _MOST_KEPT = 1 << 14
 """Digests of a kind that are kept of an import, the lowest ones."""
 _ACCOUNT = ("BillingAccountId", "BillingCurrency")
@@ -59,7 +59,7 @@ _FACTOR = 2
 
 
 @dataclass(frozen=True)
-class Alike:
+class Redelivered:
     """The charges that two imports both hold, told otherwise."""
 
     one: str
@@ -76,7 +76,7 @@ class Alike:
     other_billed: Mapping[str, str]
 
 
-def write_alike(folder: Path, charges: Charges) -> None:
+def write_redelivered(folder: Path, charges: Charges) -> None:
     """Write the lowest digests of an import's charges beside them."""
     pq.write_table(_lowest(charges), folder / _FILE, compression="zstd")
 
@@ -162,7 +162,7 @@ class _Side:
         return set(there.take(pa.array(rows, mask=rows < 0)).unique().to_pylist())
 
 
-def find_alike(imports: Sequence[Import], cache: Path | None = None) -> list[Alike]:
+def find_redelivered(imports: Sequence[Import], cache: Path | None = None) -> list[Redelivered]:
     """Return what imports share with those before them, told otherwise, in the log's order.
 
     What is found of an import and those before it is kept in a `cache`, a folder.
@@ -173,7 +173,7 @@ def find_alike(imports: Sequence[Import], cache: Path | None = None) -> list[Ali
         for place, item in enumerate(ordered)
         if (found := {one.id for one in ordered[:place] if _may_share(item, one)})
     }
-    return compare(ordered, before, _found, cache, Alike)
+    return compare(ordered, before, _found, cache, Redelivered)
 
 
 def _may_share(one: Import, other: Import) -> bool:
@@ -187,10 +187,10 @@ def _may_share(one: Import, other: Import) -> bool:
     return is_same and not is_mended and ends[0][0] <= ends[1][1] and ends[1][0] <= ends[0][1]
 
 
-def _found(imports: Sequence[Import], asked: Sequence[Import]) -> list[Alike]:
+def _found(imports: Sequence[Import], asked: Sequence[Import]) -> list[Redelivered]:
     kept = {item.id: _kept(item) for item in imports}
     is_asked = {item.id for item in asked}
-    found = list[Alike]()
+    found = list[Redelivered]()
     for place, one in enumerate(imports):
         for other in imports[:place]:
             if one.id not in is_asked or not _may_share(one, other):
@@ -211,7 +211,7 @@ def _agree(mine: Numbers, theirs: Numbers) -> bool:
     return common >= _FEWEST and common * _HALF >= fewer
 
 
-def _compared(one: Import, other: Import) -> Iterator[Alike]:
+def _compared(one: Import, other: Import) -> Iterator[Redelivered]:
     """Yield how the charges of two imports are alike, once at most."""
     mine, theirs = _Side(_charges(one)), _Side(_charges(other))
     if len(shared_rows(digests_of(mine.charges), digests_of(theirs.charges))):
@@ -223,7 +223,7 @@ def _compared(one: Import, other: Import) -> Iterator[Alike]:
             if kind == RENAMED and mine.values(name, rows) != theirs.values(name, others)
         ]
         sums = billed_in(mine.charges, rows), billed_in(theirs.charges, others)
-        yield Alike(one.id, other.id, kind, len(rows), columns, *sums)
+        yield Redelivered(one.id, other.id, kind, len(rows), columns, *sums)
         return
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from fenrun.charges.alike import find_alike
+from fenrun.charges.redelivered import find_redelivered
 from fenrun.settle.deliveries import Decision, decide, undecided
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
@@ -103,7 +103,7 @@ def test_a_bill_that_is_told_otherwise_is_found_and_nothing_else(tmp_path: Path)
     for name, (rows, change, wanted) in ALIKE.items():
         (tmp_path / name).mkdir()
         store = _imported(tmp_path / name, rows, change)
-        (found,) = find_alike(store.imports("charges"))
+        (found,) = find_redelivered(store.imports("charges"))
         (billed,) = found.billed.values()
         kind, *columns, amount = wanted.split()
         assert (found.kind, [*found.columns], found.rows) == (kind, columns, len(rows)), name
@@ -111,7 +111,7 @@ def test_a_bill_that_is_told_otherwise_is_found_and_nothing_else(tmp_path: Path)
     for name, (rows, change) in OTHERS.items():
         (tmp_path / name).mkdir()
         store = _imported(tmp_path / name, rows, change)
-        assert not find_alike(store.imports("charges")), name
+        assert not find_redelivered(store.imports("charges")), name
 
 
 def test_what_is_alike_is_open_until_somebody_decides(tmp_path: Path) -> None:
