@@ -145,6 +145,11 @@ TRIED: dict[str, tuple[str, str, str]] = {
         "两个文件中同一账单的不同拆法，以及只是看似如此的",
         "charges.test_pieces:SAME OTHERS",
     ),
+    "redelivered": (
+        "one bill under other names or with other amounts, and what only looks like it",
+        "同一账单换了名称或金额，以及只是看似如此的",
+        "charges.test_redelivered:ALIKE OTHERS",
+    ),
     "within": (
         "one file that holds both forms, in days or hours, and what only looks like it",
         "一个文件有两种形式（按日或按小时），以及只是看似如此的",

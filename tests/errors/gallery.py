@@ -1299,6 +1299,25 @@ def _in_two(store: Store) -> list[Problem]:
     return undecided(store, KNOWN)
 
 
+_NAMED = {"ResourceId": "db-1", "ServiceName": "VM", "BilledCost": "7.00"}
+
+
+def _told_otherwise(**changed: str) -> Callable[[Store], list[Problem]]:
+    """Import a bill of two charges, and again with some cells changed in both."""
+
+    def act(store: Store) -> list[Problem]:
+        for name, cells in (("june.csv", {}), ("june-2.csv", changed)):
+            path = store.path.parent / name
+            cells = _NAMED | cells
+            path.write_bytes(
+                _csv(**cells) + _row(**cells | {"ResourceId": "db-2", "BilledCost": "5"})
+            )
+            import_file(store, path, KNOWN)
+        return undecided(store, KNOWN)
+
+    return act
+
+
 def _other_month(store: Store) -> list[Problem]:
     path = store.path.parent / "october.csv"
     path.write_bytes(_csv(BillingPeriodStart="2024-10-01T00:00:00Z"))
@@ -1653,6 +1672,9 @@ GALLERY: dict[str, Shows] = {
         "charges.parquet",
         lambda: _parquet(ChargePeriodStart=pa.float64()),
         "a Parquet column ChargePeriodStart of floats",
+    ),
+    "header-repeated": file(
+        "charges.csv", lambda: _csv() + _csv(BilledCost="2.00"), "two files put together into one"
     ),
     "total-row": file(
         "charges.csv", lambda: _csv(BilledCost="1.50") + _total("1.50"), "a row of 1.50 and a total"
@@ -2151,6 +2173,24 @@ GALLERY: dict[str, Shows] = {
     "part-unlisted": Shows("part-3.csv beside the parts of manifest.json", _of_run(3)),
     "sums-twice": settled(
         "the charge of charges.csv in two pieces, by service, as more.csv", act=_in_two
+    ),
+    "charges-renamed": settled(
+        "june.csv again with another ServiceName in all charges, as june-2.csv",
+        act=_told_otherwise(ServiceName="Databases"),
+    ),
+    "charges-restated": settled(
+        "june.csv again with other costs, as june-2.csv",
+        act=_told_otherwise(BilledCost="6.00", ListCost="9.00"),
+    ),
+    "ids-shortened": settled(
+        "an account id of twelve digits, as a spreadsheet saved it",
+        content=_csv(BillingAccountId="1.23457E+11"),
+        act=lambda store: undecided(store, KNOWN),
+    ),
+    "rows-repeated": settled(
+        "charges.csv, its header and its charge once more, in one file",
+        content=_csv() + _csv(),
+        act=lambda store: undecided(store, KNOWN),
     ),
     "charges-far": settled(
         "a charge of 2 May, billed for September",

@@ -3,6 +3,7 @@ is paid. Each case can be checked by hand: a partner earns 10 % of what its cust
 
 from __future__ import annotations
 
+import gzip
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -72,7 +74,7 @@ TWO = HEAD + row() + row("50.00", "2024-09-12")
 def _parquet(cost: Any, day: Any, **more: Any) -> bytes:
     """Return charges of one account as Parquet, of given types."""
     count = len(cost)
-    texts = {
+    texts: dict[str, Any] = {
         "BillingAccountId": ["A1"] * count,
         "BillingCurrency": ["USD"] * count,
         "InvoiceIssuerName": ["Acme"] * count,
@@ -80,7 +82,17 @@ def _parquet(cost: Any, day: Any, **more: Any) -> bytes:
     }
     out = io.BytesIO()
     days = {"ChargePeriodStart": day, "BillingPeriodStart": day}
-    pq.write_table(pa.table({"BilledCost": cost, **days, **texts, **more}), out)
+    pq.write_table(pa.table({"BilledCost": cost, **days, **(texts | more)}), out)
+    return out.getvalue()
+
+
+def _workbook(text: str) -> bytes:
+    """Return a table as a workbook of Excel."""
+    book = openpyxl.Workbook()
+    for line in text.splitlines():
+        book.active.append(line.split(","))
+    out = io.BytesIO()
+    book.save(out)
     return out.getvalue()
 
 
@@ -127,6 +139,28 @@ KINDS = {
     "book-row-corrected: mended": Kind(
         {"b0.yaml": BOOK, "c.csv": TWO}, "150.00 15.00", unsaid="book-value",
         book=BOOK.replace("P1}\n", "P1, from: 1.9.2024}\n")),
+    "id-of-a-spreadsheet: told that it is a text": Kind(
+        {"c.csv": HEAD + "".join(row(f"{n}.00", account=account) for n, account in enumerate(
+            ['"=""A1"""', '="A1"', "'A1", "`A1"], 1))}, "10.00 1.00", "id-tidied"),
+    "id-of-a-spreadsheet: the first digits alone": Kind(
+        {"b.csv": "of,subject,role,party,issuer\naccount,1.23457E+11,customer,K1,Acme\n",
+         "c.csv": HEAD + row(account="1.23457E+11")}, "",
+        "id-shortened ids-shortened book-value close-problems"),
+    "id-of-a-spreadsheet: doubles of Parquet": Kind(
+        {"c.parquet": _parquet(COSTS, TEXTS, BillingAccountId=pa.array([123456789012.0] * 2))},
+        "150.00 15.00", book=BOOK.replace("A1", '"123456789012"')),
+    "files-put-together": Kind(
+        {"c.csv.gz": gzip.compress(TWO.encode()) + gzip.compress((HEAD + row("7.00")).encode())},
+        "157.00 15.70", "header-repeated"),
+    "files-put-together: of the same charges": Kind(
+        {"c.csv": TWO + HEAD + row()}, "250.00 25.00",
+        "header-repeated rows-repeated close-problems"),
+    "files-put-together: a whole file twice": Kind(
+        {"c.csv": HEAD + "".join(row(f"{n}.50") for n in range(1, 11)) * 2}, "120.00 12.00",
+        "rows-repeated close-problems"),
+    "files-put-together: some rows that are equal": Kind(
+        {"c.csv": TWO + row()}, "250.00 25.00", unsaid="rows-repeated"),
+    "a-workbook-of-charges": Kind({"c.xlsx": _workbook(TWO)}, "0", "file-not-table"),
     "comma-after-the-header": Kind({"c.csv": TWO.replace("\n", ",\n")}, "150.00 15.00"),
     "costs-of-18-decimals": Kind(
         {"c.csv": HEAD + row() + row("0.012264277499950943")}, "100.012264277499950943 10.00"),

@@ -12,16 +12,24 @@ from collections.abc import Callable, Iterable, Sequence
 
 from fenrun.base.words import Message
 
-PLAIN = r"\A[!-~]+( [!-~]+)*\z"
+PLAIN = r"\A[!-&(-<>-_a-~][!-~]*( [!-~]+)*\z"
 """Ids in which nothing is unseen, for Arrow: words of ASCII with one space between them."""
-_SEEN = re.compile(r"[!-~]*")
+_SEEN = re.compile(r"([!-&(-<>-_a-~][!-~]*)?")
+_GUARDED = re.compile(r"=\"(.*)\"|['`](.+)", re.DOTALL)
+"""Ids as exports write them so that spreadsheets keep their zeros: `="007"`, `'007`."""
+SHORTENED = r"\A\d(\.\d+)?[eE]\+\d{1,3}\z"
+"""Ids of which a spreadsheet has kept the first digits alone, for Arrow: `1.23457E+11`."""
+_SHORTENED = re.compile(SHORTENED.removeprefix(r"\A").removesuffix(r"\z"))
+_GROUP = 3
+"""Digits of a group: `123.000` may be one number in two of them."""
 _LETTERS = str.maketrans(
     "АВЕКМНОРСТУХІЈЅаеорсухіјѕΑΒΕΖΗΙΚΜΝΟΡΤΥΧο",
     "ABEKMHOPCTYXIJSaeopcyxijsABEZHIKMNOPTYXo",
 )
 """Letters of Cyrillic and Greek that are drawn as Latin ones."""
 _DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
-_GROUPED = re.compile(r"\d+([-_. ]\d+)+")
+_GROUPED = re.compile(r"\d+([-_., ]\d+)+")
+_POINT = re.compile(r"(\d+)[.,]0+")
 
 
 _NO_NAMES = re.compile(
@@ -38,10 +46,21 @@ def is_no_name(text: str) -> bool:
 
 
 def tidy(text: str) -> str:
-    """Return an id as it is meant: without blanks around it, unseen characters or loose accents."""
+    """Return an id as it is meant: without blanks around it, unseen characters or loose accents.
+
+    Nor does it keep what spreadsheets are told by that it is a text.
+    """
     if _SEEN.fullmatch(text):
         return text
-    return _without_unseen(unicodedata.normalize("NFC", text)).strip()
+    found = _without_unseen(unicodedata.normalize("NFC", text)).strip()
+    while (bare := _without_guard(found).strip()) != found:
+        found = bare
+    return found
+
+
+def is_shortened(text: str) -> bool:
+    """Return whether a spreadsheet has kept the first digits of an id alone: `1.23457E+11`."""
+    return _SHORTENED.fullmatch(text) is not None
 
 
 def _without_unseen(text: str) -> str:
@@ -51,6 +70,17 @@ def _without_unseen(text: str) -> str:
 def _without_accents(text: str) -> str:
     split = unicodedata.normalize("NFD", text)
     return "".join(c for c in split if not unicodedata.combining(c))
+
+
+def _without_guard(text: str) -> str:
+    while guarded := _GUARDED.fullmatch(text):
+        text = guarded[1] or guarded[2] or ""
+    return text
+
+
+def _without_point(text: str) -> str:
+    whole = _POINT.fullmatch(text)
+    return whole[1] if whole and len(whole[1]) > _GROUP else text
 
 
 def _without_grouping(text: str) -> str:
@@ -65,10 +95,12 @@ _STEPS: dict[str, Callable[[str], str]] = {
     "unseen": _without_unseen,
     "blanks": lambda text: "".join(text.split()),
     "width": lambda text: unicodedata.normalize("NFKC", text),
+    "guard": _without_guard,
     "case": str.casefold,
     "accents": _without_accents,
     "letters": lambda text: text.translate(_LETTERS).casefold(),
     "dashes": lambda text: _DASHES.sub("-", text),
+    "point": _without_point,
     "grouping": _without_grouping,
     "zeros": _without_zeros,
 }

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fenrun.base.likeness import SHORTENED
 from fenrun.base.money import COST_DIGITS, plain
 from fenrun.base.problem import Place, Problem
 from fenrun.base.words import Message, visible
@@ -244,7 +245,7 @@ def _of_currencies(staged: Staged) -> Iterator[Problem]:
 def _of_shortened(staged: Staged) -> Iterator[Problem]:
     """Yield the ids of which a spreadsheet has left the first digits alone: `1.23457E+11`."""
     for name in (name for name in IDS if name in staged.texts):
-        odd = _matching(staged.texts[name], r"\A\d(\.\d+)?[eE]\+\d{1,3}\z")
+        odd = _matching(staged.texts[name], SHORTENED)
         yield from _shown(staged, "id-shortened", name, odd, name)
 
 

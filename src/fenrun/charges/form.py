@@ -215,7 +215,7 @@ def _text_form(text: str) -> Form:
     said = re.fullmatch(r"\"?sep=(.)\"?\r?", lines[0])
     lines = lines[1:] if said else lines
     header = lines[0].rstrip("\r")
-    delimiter = said[1] if said else max(DELIMITERS, key=lambda d: len(_cells(header, d)))
+    delimiter = said[1] if said else max(DELIMITERS, key=lambda d: _clean(header, d))
     columns = _cells(header, delimiter)
     names = [name.lower() for name in ESSENTIAL]
     below = (n for n, line in enumerate(lines[1:_TITLES], 2) if _named(line, names) == len(names))
@@ -239,6 +239,16 @@ def _named(line: str, names: Sequence[str]) -> int:
 
 def _cells(line: str, delimiter: str) -> list[str]:
     return next(csv.reader(io.StringIO(line, newline=""), delimiter=delimiter), [])
+
+
+def _clean(header: str, delimiter: str) -> tuple[int, int]:
+    """Return how many cells a delimiter makes in which no other one is, and how many in all.
+
+    Tabs at the ends of cells, by which exports tell spreadsheets that these are texts, make more.
+    """
+    cells = [cell.strip() for cell in _cells(header, delimiter)]
+    others = set(DELIMITERS) - {delimiter}
+    return sum(bool(cell) and not others & set(cell) for cell in cells), len(cells)
 
 
 def write_plain(path: Path, form: Form, file: IO[str]) -> None:

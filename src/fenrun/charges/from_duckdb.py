@@ -64,6 +64,9 @@ class _Measures(NamedTuple):
     """Its value."""
 
 
+_ROW = "file_row_number"
+
+
 class _InDuckDB:
     """A charge file inside the engine. Raises Refused where its money cannot be read exactly."""
 
@@ -73,8 +76,8 @@ class _InDuckDB:
         load_raw(engine, source, scratch)
         self.types = engine.columns("raw")
         """The engine's type of each column, by the file's spelling."""
-        self.odd: list[Problem] = []
-        """The columns of numbers that are kept as text."""
+        self.odd: list[Problem] = self._repeated_headers()
+        """The columns of numbers that are kept as text, and how the file is written."""
         self._read_notations()
         self.mark = ""
         self.mark = self._decimal_mark()
@@ -83,6 +86,14 @@ class _InDuckDB:
         """The costs of which some have more decimals than are held."""
         self.decimals = self._decimal_types()
         self._type_columns()
+
+    def _repeated_headers(self) -> list[Problem]:
+        """Return what is to be said of headers among the rows."""
+        ((rows, first),) = self.engine.connection.execute(
+            f"SELECT count(*), min(file_row_number) FROM came WHERE {_is_header(self.source)}"
+        ).fetchall()
+        place = Place(self.source.path.name, (first or 0) + 2)
+        return [Problem("header-repeated", place, {"rows": rows}, rows=rows)] if rows else []
 
     def _count(self, table: str, where: str = "true") -> int:
         found = self.engine.connection.execute(f"SELECT count(*) FROM {table} WHERE {where}")
@@ -371,17 +382,34 @@ class _InDuckDB:
 
 
 def load_raw(engine: DuckDB, source: Source, scratch: Path) -> None:
-    """Make the view `raw`: text as it came, with `file_row_number` from 0."""
+    """Make the view `raw`: text as it came, with `file_row_number` from 0.
+
+    Rows that are the header once more are empty in it; they stand in the view `came`.
+    """
     path = _by_plain_name(source.path, scratch)
     if source.format == "csv":
         path = _csv_as_parquet(engine, source, path, scratch / "raw.parquet")
     rows = scan("read_parquet", path, "file_row_number => true")
     try:
-        engine.connection.execute(f"CREATE VIEW raw AS SELECT * FROM {rows}")
+        engine.connection.execute(f"CREATE VIEW came AS SELECT * FROM {rows}")
+        is_header, names = _is_header(source), map(quoted, engine.columns("came"))
+        cells = (
+            name if name == quoted(_ROW) else f"CASE WHEN NOT {is_header} THEN {name} END AS {name}"
+            for name in names
+        )
+        columns = "*" if is_header == "false" else ", ".join(cells)
+        engine.connection.execute(f"CREATE VIEW raw AS SELECT {columns} FROM came")
         engine.connection.execute("SELECT * FROM raw LIMIT 1").fetchall()
     except duckdb.Error as error:
         detail = str(error).splitlines()[0]
         raise refused("file-truncated", Place(source.path.name), detail=detail) from error
+
+
+def _is_header(source: Source) -> str:
+    """Return SQL for whether a row of a text is the header once more."""
+    cells = [f"{quoted(name)} = {literal(name)}" for name in source.header]
+    is_text = source.format == "csv" and cells
+    return f"coalesce({' AND '.join(cells)}, false)" if is_text else "false"
 
 
 def _by_plain_name(path: Path, scratch: Path) -> Path:

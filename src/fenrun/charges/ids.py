@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fenrun.base.likeness import PLAIN, is_no_name, revealed, tidy
+from fenrun.base.likeness import PLAIN, SHORTENED, is_no_name, revealed, tidy
 from fenrun.base.problem import Place, Problem
 from fenrun.charges.coded import Coded, replaced
-from fenrun.charges.rows import ORDER
-from fenrun.charges.staged import FIRST_ROW, Staged
+from fenrun.charges.overlaps import billed_in
+from fenrun.charges.rows import ORDER, VALUES
+from fenrun.charges.staged import FIRST_ROW, Charges, Staged
 
 IDS = ("InvoiceIssuerName", "BillingAccountId", "SubAccountId", "ResourceId", ORDER)
 """The columns by which the book names what is charged."""
@@ -34,10 +36,28 @@ def with_tidy_ids(staged: Staged) -> Staged:
         texts[name], said = _without_no_names(staged, name)
         problems += said
     staged = replace(staged, texts=dict(texts), odd=problems)
-    for name in (name for name in (*IDS, _CURRENCY) if name in texts):
+    for name in (name for name in (*IDS, _CURRENCY, *VALUES) if name in texts):
         texts[name], said = _tidied(staged, name)
         problems += said
     return replace(staged, texts=texts, odd=problems)
+
+
+def shortened_ids(charges: Charges) -> dict[str, Any]:
+    """Return the charges whose account is one of which a spreadsheet kept the first digits alone.
+
+    Nothing where there are none.
+    """
+    for name in ("BillingAccountId", "SubAccountId"):
+        column = charges.columns.get(name)
+        if not isinstance(column, Coded):
+            continue
+        found = pc.match_substring_regex(column.values, SHORTENED)
+        rows = np.flatnonzero(np.isin(column.codes, np.flatnonzero(found)))
+        if len(rows):
+            first = column.values[int(column.codes[rows[0]])].as_py()
+            said = {"rows": len(rows), "row": int(charges.row_no[rows[0]]), "column": name}
+            return said | {"value": first, "billed": billed_in(charges, rows)}
+    return {}
 
 
 def _without_no_names(staged: Staged, name: str) -> tuple[Coded, list[Problem]]:

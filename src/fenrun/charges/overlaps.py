@@ -48,9 +48,11 @@ IDENTIFYING = (
 
 The invoice is not among them: it is often not known before the month is billed.
 """
-_MOMENTS = ("BillingPeriodStart", "ChargePeriodStart", "ChargePeriodEnd")
+MOMENTS = ("BillingPeriodStart", "ChargePeriodStart", "ChargePeriodEnd")
 _BLOCK = 1 << 15
 """Charges that are digested together: they stay in the processor's cache."""
+_MANY = 10
+"""So many charges are not each there several times by chance."""
 _KEPT_BITS = 48
 """Bits of a digest that are kept: two of a million charges each share one by chance in 1 of 300."""
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -105,23 +107,30 @@ def _charges(item: Import) -> Charges:
 
 def digests_of(charges: Charges) -> _Digested:
     """Return a digest of each charge, and whether it has any money."""
+    with_money = np.zeros(len(charges.row_no), np.bool_)
+    for name in (name for name in COSTS if name in charges.columns):
+        with_money |= _cost(charges.columns[name]) != 0
+    return digested(charges, IDENTIFYING, MOMENTS, COSTS), with_money
+
+
+def digested(
+    charges: Charges, texts: Sequence[str], moments: Sequence[str], costs: Sequence[str]
+) -> Digests:
+    """Return a digest of some columns of each charge: texts, moments and costs."""
     columns = charges.columns
     found: Digests = np.zeros(len(charges.row_no), np.uint64)
-    with_money = np.zeros(len(found), np.bool_)
-    texts = [c if isinstance(c, Coded) else None for c in map(columns.get, IDENTIFYING)]
-    values = [(column, _table(column)) for column in texts]
-    moments = [_micros(columns[name]) if name in columns else None for name in _MOMENTS]
-    costs = [_cost(columns[name]) if name in columns else None for name in COSTS]
+    coded = [c if isinstance(c, Coded) else None for c in map(columns.get, texts)]
+    values = [(column, _table(column)) for column in coded]
+    numbers = [_micros(columns[name]) if name in columns else None for name in moments]
+    numbers += [_cost(columns[name]) if name in columns else None for name in costs]
     for start in range(0, len(found), _BLOCK):
         rows = slice(start, start + _BLOCK)
         part, nothing = found[rows], np.zeros(1, np.uint64)
         for column, table in values:
             _mix(part, table[column.codes[rows]] if column and len(table) > 1 else table)
-        for numbers in (*moments, *costs):
-            _mix(part, nothing if numbers is None else numbers[rows])
-        for cost in (cost for cost in costs if cost is not None):
-            with_money[rows] |= cost[rows] != 0
-    return found, with_money
+        for number in numbers:
+            _mix(part, nothing if number is None else number[rows])
+    return found
 
 
 def _mix(found: Digests, more: Any) -> None:
@@ -281,7 +290,7 @@ def _compared(one: Import, other: Import) -> Overlap | None:
     shared = shared_rows(digests_of(charges), digests_of(_charges(other)))
     if not len(shared):
         return None
-    return Overlap(one.id, other.id, len(shared), _billed(charges, shared))
+    return Overlap(one.id, other.id, len(shared), billed_in(charges, shared))
 
 
 def shared_rows(one: _Digested, other: _Digested) -> npt.NDArray[Any]:
@@ -299,7 +308,29 @@ def shared_rows(one: _Digested, other: _Digested) -> npt.NDArray[Any]:
     return found
 
 
-def _billed(charges: Charges, rows: npt.NDArray[Any]) -> dict[str, str]:
+def repeated_rows(charges: Charges, folder: Path, is_joined: bool) -> dict[str, Any]:
+    """Return the charges that one file holds twice as a whole; nothing where there are none.
+
+    All of its charges are there several times, if they are many; or any, of files that were joined.
+    """
+    kept = pq.read_table(folder / DIGESTS)["digest"].to_numpy()
+    if not is_joined and (len(kept) < 2 * _MANY or kept[0] != kept[1]):
+        return {}
+    found, with_money = digests_of(charges)
+    values, counts = np.unique(found[with_money], return_counts=True)
+    times = int(np.gcd.reduce(counts)) if len(counts) else 1
+    if not is_joined and (times < 2 or len(values) < _MANY):
+        return {}
+    order = np.argsort(found, kind="stable")
+    order = order[with_money[order]]
+    mine = found[order]
+    nth = np.arange(len(mine)) - np.searchsorted(mine, mine)
+    first = 1 if is_joined else counts[np.searchsorted(values, mine)] // times
+    rows = order[nth >= first]
+    return {"rows": len(rows), "billed": billed_in(charges, rows)} if len(rows) else {}
+
+
+def billed_in(charges: Charges, rows: npt.NDArray[Any]) -> dict[str, str]:
     """Return the BilledCost of some rows, by currency."""
     columns: Any = charges.columns
     taken = pa.table(

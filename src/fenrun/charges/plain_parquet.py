@@ -94,6 +94,11 @@ def _as(column: pa.ChunkedArray, kind: pa.DataType, path: Path, spelt: str) -> p
         column = column.cast(pa.float32())
     if pa.types.is_fixed_size_binary(column.type):
         column = column.cast(pa.binary())
+    if pa.types.is_floating(column.type) and pa.types.is_string(kind):
+        whole = 1 << (24 if pa.types.is_float32(column.type) else 53)
+        is_whole = pc.and_(pc.equal(pc.trunc(column), column), pc.less(pc.abs(column), whole))
+        numbers = pc.if_else(is_whole, column, pa.scalar(0, column.type)).cast(pa.int64())
+        return pc.if_else(is_whole, numbers.cast(kind), column.cast(kind))
     try:
         return column.cast(kind)
     except pa.ArrowInvalid as error:

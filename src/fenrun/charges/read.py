@@ -35,9 +35,10 @@ from fenrun.charges.far import far_from_billing
 from fenrun.charges.filled import completed, fill
 from fenrun.charges.from_arrow import NotPlain, read_plain
 from fenrun.charges.from_duckdb import read_any, write_quarantine
-from fenrun.charges.ids import with_tidy_ids
+from fenrun.charges.ids import shortened_ids, with_tidy_ids
 from fenrun.charges.mendable import Mended, refuse_mended_meanwhile, with_mended, write_mendable
-from fenrun.charges.overlaps import write_digests
+from fenrun.charges.overlaps import repeated_rows, write_digests
+from fenrun.charges.redelivered import write_redelivered
 from fenrun.charges.source import (
     NOTHING_SAID,
     Content,
@@ -267,14 +268,19 @@ def _written(
         charges = staged.charges()
         written.append(beside.submit(write_charges, into, charges, source.path.name))
         written.append(beside.submit(write_digests, into, charges))
+        written.append(beside.submit(write_redelivered, into, charges))
         problems = checks.find(staged)
         facts = billing_facts(charges) | staged.facts()
         facts |= {"within": within} if (within := summed_within(charges)) else {}
+        facts |= {"shortened": shortened} if (shortened := shortened_ids(charges)) else {}
         facts |= {"far": far} if (far := far_from_billing(charges)) else {}
         write_quarantine(staged, Path(scratch), into / "quarantine.parquet")
         write_mendable(staged, into)
         for one in written:
             one.result()
+        is_joined = any(problem.code == "header-repeated" for problem in staged.odd)
+        repeated = repeated_rows(charges, into, is_joined)
+        facts |= {"repeated": repeated} if repeated else {}
     facts |= stored_facts(into)
     facts |= {"set": filled} if filled else {}
     facts |= {"columns": dict(said.columns)} if said.columns else {}

@@ -26,6 +26,7 @@ from fenrun.charges.mendable import with_mended
 from fenrun.charges.overlaps import Overlap, find_overlaps
 from fenrun.charges.pieces import Summed, find_summed
 from fenrun.charges.read import import_named
+from fenrun.charges.redelivered import RENAMED, RESTATED, Redelivered, find_redelivered
 from fenrun.charges.sales import Sale, find_sales
 from fenrun.settle.reconciled import LAST_MONTH, unreconciled
 from fenrun.store.audit_log import Writer
@@ -144,10 +145,20 @@ def undecided(
         for one in find_summed(items, cache and cache / "pieces")
         if frozenset((one.one, one.other)) not in meant
     ]
+    told = {
+        frozenset((problem.values["one_id"], problem.values["other_id"]))
+        for problem in (*twice, *sold, *summed)
+    }
+    redelivered = [
+        _redelivered(one, found)
+        for one in find_redelivered(items, cache and cache / "redelivered")
+        if frozenset((one.one, one.other)) not in meant
+        and frozenset((short(one.one), short(one.other))) not in told
+    ]
     own = [
         say(item)
         for item in items
-        for fact, say in (("within", _summed_within), ("far", _far))
+        for fact, say in _OF_ONE.items()
         if fact in item.facts and frozenset((item.id,)) not in meant
     ]
     pairs = meant | {frozenset((one.one, one.other)) for one in overlaps}
@@ -159,6 +170,7 @@ def undecided(
         [
             *twice,
             *summed,
+            *redelivered,
             *own,
             *sold,
             *_beside(items, pairs),
@@ -180,6 +192,11 @@ def undecided_of(store: Store, known: datetime, done: Sequence[Imported]) -> lis
     said = ("one_id", "other_id", "id")
     found = undecided(store, known)
     return [problem for problem in found if new & {problem.values.get(key) for key in said}]
+
+
+_TOLD = {RENAMED: "charges-renamed", RESTATED: "charges-restated"}
+BY_ITSELF = ("sums-within", "charges-far", "ids-shortened", "rows-repeated")
+"""The problems of a delivery by itself, which can be meant beside itself."""
 
 
 def _concerns(item: Import, period: Period | None) -> bool:
@@ -218,6 +235,21 @@ def _summed_twice(one: Summed, found: Mapping[str, Import]) -> Problem:
     return Problem("sums-twice", Place(mine.source), values, (Place(other.source),))
 
 
+def _redelivered(one: Redelivered, found: Mapping[str, Import]) -> Problem:
+    mine, other = found[one.one], found[one.other]
+    values = {
+        "rows": one.rows,
+        "amount": amounts(one.billed),
+        "other_amount": amounts(one.other_billed),
+        "columns": ", ".join(one.columns),
+        "one": mine.source,
+        "one_id": short(mine.id),
+        "other": other.source,
+        "other_id": short(other.id),
+    }
+    return Problem(_TOLD[one.kind], Place(mine.source), values, (Place(other.source),))
+
+
 def _summed_within(item: Import) -> Problem:
     said = item.facts["within"]
     values = {name: said[name] for name in ("rows", "other_rows", "accounts")}
@@ -231,6 +263,29 @@ def _far(item: Import) -> Problem:
     values |= {"amount": amounts(said["billed"]), "id": short(item.id)}
     place = Place(item.source, said["row"], "ChargePeriodStart")
     return Problem("charges-far", place, values, rows=said["rows"])
+
+
+def _shortened(item: Import) -> Problem:
+    said = item.facts["shortened"]
+    values = {name: said[name] for name in ("rows", "column", "value")}
+    values |= {"amount": amounts(said["billed"]), "id": short(item.id)}
+    place = Place(item.source, said["row"], said["column"])
+    return Problem("ids-shortened", place, values, rows=said["rows"])
+
+
+def _repeated(item: Import) -> Problem:
+    said = item.facts["repeated"]
+    values = {"rows": said["rows"], "amount": amounts(said["billed"]), "id": short(item.id)}
+    return Problem("rows-repeated", Place(item.source), values)
+
+
+_OF_ONE = {
+    "within": _summed_within,
+    "far": _far,
+    "shortened": _shortened,
+    "repeated": _repeated,
+}
+"""By fact of an import what is said of it by itself, until it is replaced or meant."""
 
 
 def _sold_twice(sale: Sale, found: Mapping[str, Import]) -> Problem:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from fenrun.base.likeness import is_no_name, tidy
+from fenrun.base.likeness import is_no_name, is_shortened, tidy
 from fenrun.base.problem import Place, Problem
 from fenrun.base.when import LONG_AGO, OPEN_END, parse_day, parse_moment
 from fenrun.base.words import Message, Unreadable
@@ -50,6 +50,8 @@ class Fields:
         if not place.source.lower().endswith(_WRITTEN_BY_HAND):
             for column in (c for c in _NAMES if is_no_name(self.fields.get(c, ""))):
                 self.reject(column, "book-no-name", text=self.fields[column])
+        for column in (c for c in _NAMES if is_shortened(self.fields.get(c, ""))):
+            self.reject(column, "book-shortened", text=self.fields[column])
         for column in sorted(self.fields.keys() - columns.keys()):
             self._add("book-key", column, Message("book-column", {"column": column, "of": table}))
         for column, value in self.fields.items():

@@ -24,6 +24,7 @@ from typing import Any
 from fenrun.base.bounds import most_unpacked, refuse_unpacked, too_large
 from fenrun.base.problem import Place, Refused, refused
 from fenrun.base.words import Message
+from fenrun.charges.rows import ESSENTIAL
 
 MOST_ROWS = 200_000
 """Rows of one sheet. Larger books are CSV or Parquet files."""
@@ -272,6 +273,11 @@ class _Reader:
         if first is None:
             if self._kept.title == HINTS or not any(map(any, headers)):
                 return None
+            essential = {name.lower() for name in ESSENTIAL}
+            if any(essential <= set(names) for names in headers):
+                raise refused(
+                    "file-not-table", Place(self._path.name), kind=Message("kind-workbook")
+                )
             detail = Message("sheet-no-table", {"sheet": self._kept.title, "tables": self._tables})
             raise refused("file-unreadable", Place(self._path.name), detail=detail)
         names, table = headers[first], str(tables[first])

@@ -24,6 +24,7 @@ from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS
 from fenrun.portal.pages.downloads import disposition
 from fenrun.portal.pages.paging import page_of
+from fenrun.settle.deliveries import BY_ITSELF
 from fenrun.settle.mend_files import write_rows
 from fenrun.settle.passed_over import files_passed_over
 from fenrun.settle.sources import read_sources
@@ -126,7 +127,7 @@ def _may_leave_out(found: Delivery) -> bool:
 def _is_within(problem: Problem) -> bool:
     """Return whether a problem is of a delivery by itself: it can be meant beside itself."""
     one, other = problem.values.get("one_id"), problem.values.get("other_id")
-    by_itself = problem.code in ("sums-within", "charges-far")
+    by_itself = problem.code in BY_ITSELF
     return by_itself or (problem.code == "billed-by-two" and one == other)
 
 

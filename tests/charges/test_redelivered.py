@@ -1,0 +1,135 @@
+"""Bills that come again under other names or with other amounts, and what only looks like it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from fenrun.charges.redelivered import find_redelivered
+from fenrun.settle.deliveries import Decision, decide, undecided
+from fenrun.settle.imports import import_file
+from fenrun.store.facts import Store
+
+KNOWN = datetime(2025, 1, 1)
+HEAD = (
+    "BilledCost,EffectiveCost,BillingAccountId,BillingCurrency,BillingPeriodStart,"
+    "ChargePeriodStart,ChargePeriodEnd,InvoiceIssuerName,SubAccountId,ServiceName,ResourceId,"
+    "ChargeClass,ChargeDescription"
+)
+START = datetime(2024, 9, 1)
+Row = dict[str, str]
+
+
+def bill(count: int, **cells: str) -> list[Row]:
+    """Return a charge a day: of 1.10, 2.10 and so on, each of a resource of its own."""
+    days = [START + timedelta(days=n) for n in range(count)]
+    return [
+        {
+            "cost": f"{n}.10", "effective": f"{n}.10", "account": "A1", "currency": "USD",
+            "month": "2024-09-01", "start": f"{day:%Y-%m-%d}", "end": f"{day:%Y-%m-%d}T23:00:00Z",
+            "issuer": "Acme", "sub": "s1", "service": "VM", "resource": f"vm-{n}", "class": "",
+            "told": "use",
+        } | cells
+        for n, day in enumerate(days, 1)
+    ]  # fmt: skip
+
+
+def times(factor: str) -> Callable[[Row], Row]:
+    """Return what multiplies the costs of a charge."""
+    return lambda row: (
+        row | {name: str(Decimal(row[name]) * Decimal(factor)) for name in ("cost", "effective")}
+    )
+
+
+def otherwise(**cells: str) -> Callable[[Row], Row]:
+    """Return what says something else of a charge."""
+    return lambda row: row | cells
+
+
+def _upper(row: Row) -> Row:
+    return row | {"resource": row["resource"].upper()}
+
+
+def _other_resource(row: Row) -> Row:
+    return row | {"resource": f"arn:{row['resource']}"}
+
+
+LONG, SHORT = bill(12), bill(3)
+ALIKE: dict[str, tuple[list[Row], Callable[[Row], Row], str]] = {
+    "a sub-account renamed": (SHORT, otherwise(sub="s-1"), "renamed SubAccountId 6.30"),
+    "a service renamed": (SHORT, otherwise(service="Compute"), "renamed ServiceName 6.30"),
+    "a service in Chinese": (LONG, otherwise(service="虚拟机"), "renamed ServiceName 79.20"),
+    "another description": (SHORT, otherwise(told="used"), "renamed ChargeDescription 6.30"),
+    "ids in capitals": (SHORT, _upper, "renamed ResourceId 6.30"),
+    "ids of another form": (LONG, _other_resource, "renamed ResourceId 79.20"),
+    "an issuer renamed": (LONG, otherwise(issuer="Acme Inc."), "renamed InvoiceIssuerName 79.20"),
+    "billed a month later": (
+        LONG, otherwise(month="2024-10-01"), "renamed BillingPeriodStart 79.20"),
+    "no sub-account, no service": (
+        LONG, otherwise(sub="", service=""), "renamed SubAccountId ServiceName 79.20"),
+    "5 % less": (SHORT, times("0.95"), "restated 5.985"),
+    "half as much again": (LONG, times("1.5"), "restated 118.80"),
+    "amortised otherwise": (SHORT, otherwise(effective="1.00"), "restated 6.30"),
+}  # fmt: skip
+"""By name a bill, what changes in all its charges, and what is found."""
+OTHERS: dict[str, tuple[list[Row], Callable[[Row], Row]]] = {
+    "other machines at the same prices": (SHORT, _other_resource),
+    "another account": (LONG, otherwise(account="A2")),
+    "another currency": (LONG, otherwise(currency="EUR")),
+    "corrections": (LONG, lambda row: times("-0.1")(row) | {"class": "Correction"}),
+    "refunds": (LONG, times("-1")),
+    "a small part put on": (LONG, times("0.2")),
+    "the next month": (
+        LONG, lambda row: row | {n: row[n].replace("-09-", "-10-") for n in ("start", "end")}),
+    "one price for all": (
+        [row | {"cost": "5.00", "effective": "5.00"} for row in LONG], _other_resource),
+    "nothing but a day": (bill(3, sub="", service="", resource=""), times("0.95")),
+}  # fmt: skip
+
+
+def _imported(folder: Path, rows: list[Row], change: Callable[[Row], Row]) -> Store:
+    """Import a bill, and once more with all of its charges changed."""
+    store = Store(folder / "ws")
+    for name, listed in (("a.csv", rows), ("b.csv", [change(row) for row in rows])):
+        path = folder / name
+        path.write_text("\n".join([HEAD, *(",".join(row.values()) for row in listed)]) + "\n")
+        import_file(store, path, KNOWN)
+    return store
+
+
+def test_a_bill_that_is_told_otherwise_is_found_and_nothing_else(tmp_path: Path) -> None:
+    for name, (rows, change, wanted) in ALIKE.items():
+        (tmp_path / name).mkdir()
+        store = _imported(tmp_path / name, rows, change)
+        (found,) = find_redelivered(store.imports("charges"))
+        (billed,) = found.billed.values()
+        kind, *columns, amount = wanted.split()
+        assert (found.kind, [*found.columns], found.rows) == (kind, columns, len(rows)), name
+        assert Decimal(billed) == Decimal(amount), name
+    for name, (rows, change) in OTHERS.items():
+        (tmp_path / name).mkdir()
+        store = _imported(tmp_path / name, rows, change)
+        assert not find_redelivered(store.imports("charges")), name
+
+
+def test_what_is_alike_is_open_until_somebody_decides(tmp_path: Path) -> None:
+    for name, code in (("a service renamed", "charges-renamed"), ("5 % less", "charges-restated")):
+        (tmp_path / code).mkdir()
+        rows, change, _ = ALIKE[name]
+        store = _imported(tmp_path / code, rows, change)
+        (problem,) = undecided(store, KNOWN)
+        assert (problem.code, problem.severity) == (code, "error")
+        words = problem.words("what") + problem.words("what", "zh-CN")
+        assert ("ServiceName" in words) == (code == "charges-renamed") and "6.30 USD" in words
+        one, other = problem.values["one_id"], problem.values["other_id"]
+        assert f"resolve WORKSPACE {one} --replaces {other}" in problem.words("fix")
+        decide(store, one, Decision(adds=other), KNOWN + timedelta(days=1))
+        assert undecided(store, KNOWN) and not undecided(store, KNOWN + timedelta(days=1))
+
+
+def test_what_two_files_share_is_told_once(tmp_path: Path) -> None:
+    """Nine of twelve charges come again as they are, three with other amounts."""
+    store = _imported(tmp_path, LONG, lambda row: row if row["cost"] > "12" else times("2")(row))
+    assert [problem.code for problem in undecided(store, KNOWN)] == ["charges-twice"]
