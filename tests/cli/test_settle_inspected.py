@@ -131,8 +131,9 @@ def test_earnings_follow_from_what_bands_pay(file: Path) -> None:
     with duckdb.connect(str(file), read_only=True) as kept:
         places = [_decimals(kept)[column] for column in columns]
         rows = kept.execute(
-            f"SELECT {', '.join(columns)} FROM component_earnings JOIN tier_totals"
-            " USING (plan, component, payee, unit, period) WHERE reason = 'band'"
+            f"SELECT {', '.join(columns)} FROM component_earnings"
+            " JOIN tested USING (plan, component, payee, unit, period)"
+            " JOIN tier_totals USING (plan, line_no) WHERE reason = 'band'"
         ).fetchall()
     assert rows and len(set(places)) == len(places)
     for row in rows:

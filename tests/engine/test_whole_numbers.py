@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ from fenrun.book.as_of import sources_from
 from fenrun.engine.runner import Bulk, Runner, SQLite
 from fenrun.engine.steps import Step
 from fenrun.plan.read import PlanFile, load_plan, read_plan
-from fenrun.settle.decoded import as_amounts
+from fenrun.settle.decoded import as_amounts, refuse_large
 from fenrun.settle.pipeline import settle_in_memory
 from fenrun.settle.results import RESULT_TABLES
 from fenrun.statement.run import Run
@@ -331,6 +332,21 @@ def _answers(runner: Runner, rows: list[tuple[int | None, ...]], asked: list[str
     return [[None if value is None else int(value) for value in row] for row in found]
 
 
+def test_what_is_divided_is_exact_on_both_sides_of_64_bits() -> None:
+    """DuckDB divides in 64 bits what these hold: quotients and halves are those of Python."""
+    tops = [sign * (2**61 + n) for sign in (1, -1) for n in (-1, 0, 1, 500)] + [2500, -2500, 0]
+    bottoms = [1000, 1001, 2000, 2**61, 2**61 + 1]
+    rows = [(top, bottom, by) for top in tops for bottom in bottoms for by in (1, 1000)]
+    modes = ("half up", "half even", "down")
+    asked = ", ".join(f"rounded(times(a, c), b, '{mode}', 1)" for mode in modes)
+    found = []
+    for runner in (SQLite(), Bulk()):
+        runner.load("amounts", dict.fromkeys("abc", "BIGINT"), rows)
+        found.append(runner.rows(f"SELECT whole(times(a, c), b), {asked} FROM amounts"))
+    assert found[0] == found[1]
+    assert (2500, 1000, 1) in rows and found[1][rows.index((2500, 1000, 1))] == (2, 3, 2, 2)
+
+
 def test_what_passes_64_bits_is_refused_and_never_a_float() -> None:
     runner = SQLite()
     runner.load("large", {"n": "BIGINT"}, [(9_223_372_036_854_775_807,)])
@@ -344,6 +360,16 @@ def test_results_of_more_than_38_digits_are_refused() -> None:
     for runner in (SQLite(), Bulk()):
         runner.load("large", {"n": "BIGINT"}, [(3 * 10**18,)])
         runner.run(Step("wide", "", "SELECT times(times(n, n), 14) AS n FROM large", False), {})
-        with pytest.raises(Refused) as refused:
-            as_amounts(runner.arrow("SELECT n FROM wide").column(0).combine_chunks(), 2)
-        assert [problem.code for problem in refused.value.problems] == ["amount-too-large"]
+        column = runner.arrow("SELECT n FROM wide").column(0)
+        for refuse in (as_amounts, refuse_large):
+            with pytest.raises(Refused) as refused:
+                refuse(column.combine_chunks(), 2)
+            assert [problem.code for problem in refused.value.problems] == ["amount-too-large"]
+
+
+def test_results_are_refused_that_have_no_room_for_cents() -> None:
+    values = pa.array([10**36], pa.decimal128(38, 0))
+    refuse_large(values, 2)
+    for refuse in (as_amounts, refuse_large):
+        with pytest.raises((Refused, pa.ArrowInvalid)):
+            refuse(values, 0)

@@ -272,7 +272,7 @@ GROUP BY c.plan, g.month
 -- How many charges of an account have no cost in a basis.
 {lacking_sums}
 
--- step: credited
+-- view: credited
 -- What is credited, under each plan.
 SELECT s.plan, c.month, c.payee, c.role, c.kind, c.customer, c.via, c.link, c.amount, c.charges
 FROM credited_sums AS c

@@ -54,7 +54,7 @@ _OPTIONAL = {
     "ranked": ("plan", "component", "payee", "period", "place"),
     "gated": (*_UNIT, "gate_no", "words"),
     "mixed_columns": _UNIT,
-    "factors": (*_UNIT, "factor", "words"),
+    "factors": ("plan", "line_no", "factor", "words"),
     "component_lines": _LINE,
     "gate_entries": _ENTRY,
     "gated_lines": _LINE,
@@ -250,11 +250,13 @@ class Scales:
     curved: bool
     """Whether some table is interpolated, or cuts a figure into slices: then what bands pay is
     divided by the part."""
+    sliced: bool
+    """Whether some table cuts what it is applied to at its bounds."""
 
     @property
     def part(self) -> int:
         """The decimals of what a rate is applied to."""
-        return self.measure + self.bound
+        return self.measure + (self.bound if self.sliced else 0)
 
     @property
     def pays(self) -> int:
@@ -337,6 +339,7 @@ def scales_of(
         money=money,
         party_share=party_share,
         curved=any(map(_is_curved, plans)),
+        sliced=any(band.kind in ("marginal", "interpolated") for band in bands),
     )
 
 
@@ -662,7 +665,7 @@ class Earning:
         made: the steps that are read once are views, of which only what is summed is worked out.
         """
         filled, needed = self.fragments(), self._needed()
-        views = _READ_ONCE if for_sums and not runner.is_narrow else frozenset()
+        views = frozenset[str]() if runner.is_narrow else self._views(for_sums)
         if "baselined" in needed:
             self._load_unit_order(runner)
         for step in STEPS:
@@ -676,6 +679,12 @@ class Earning:
                     self._run_higher_overrides(runner, step, filled)
             if step.name == last:
                 return
+
+    def _views(self, for_sums: bool) -> frozenset[str]:
+        """Return the steps that DuckDB works out as they are read."""
+        if for_sums:
+            return _READ_ONCE
+        return frozenset(("tier_earnings",) if self._adds_rows() else ("tier_earnings", "earnings"))
 
     def _run_higher_overrides(self, runner: Runner, step: Step, filled: Mapping[str, str]) -> None:
         """Add the overrides on overrides, from the lower levels to the higher ones."""
@@ -739,6 +748,16 @@ class Earning:
             found |= {"component_lines", "gated_lines", "lessened_lines", "best_lines"}
         return found
 
+    def rows_are_lines(self) -> bool:
+        """Return whether each row of `earnings` is a line: no unit apart, none that clauses add."""
+        components = (c for plan in self.plans for c in plan.components)
+        return not self._adds_rows() and all(c.each == "payee" for c in components)
+
+    def _adds_rows(self) -> bool:
+        """Return whether a clause adds rows to those of components."""
+        adding = _CHANGE_LINES | {"ceiling_entries", "override_entries", "clawback_entries"}
+        return bool(self._needed() & adding)
+
     def _lines_change(self) -> bool:
         """Return whether gates on what is earned, deductions or groups change lines afterwards."""
         return bool(self._needed() & _CHANGE_LINES)
@@ -750,6 +769,7 @@ class Earning:
         powers = {
             "one": s.measure,
             "bound": s.bound,
+            "part_lift": s.part - s.measure,
             "divisor_one": s.divisor,
             "slope_lift": s.pays - s.part - s.rate - s.part if s.curved else 0,
             "rate_lift": on_rate,

@@ -387,8 +387,8 @@ WHERE columns > 1
 
 -- step: tested
 -- What a rate is applied to, what picks the band, and what the band's bounds are multiplied with;
--- or why nothing can be earned.
-SELECT r.*, r.amount - r.compared AS increment,
+-- or why nothing can be earned. `line_no` stands for its line in what follows.
+SELECT r.*, row_number() OVER () AS line_no, r.amount - r.compared AS increment,
        CASE r.pays_on WHEN 'amount' THEN r.amount
                       WHEN 'increment' THEN r.amount - r.compared
                       ELSE r.figure END AS base,
@@ -450,7 +450,7 @@ LEFT JOIN gated AS g
 -- step: tier_portions
 -- What is paid by which column of the table: amounts by their own; anything else by the one column
 -- that the unit has.
-SELECT t.plan, t.component, t.payee, t.unit, t.period, coalesce(c.column_no, 0) AS column_no,
+SELECT t.line_no, coalesce(c.column_no, 0) AS column_no,
        CASE WHEN c.columns > 1 THEN c.amount ELSE t.base END AS base
 FROM tested AS t
 LEFT JOIN column_measures AS c
@@ -463,7 +463,7 @@ WHERE t.hindrance IS NULL
 -- is applied to as much of it as the slice is of the reference: the slice times the rate is the
 -- slope, the reference the divisor.
 WITH reached AS (
-  SELECT a.plan, t.component, t.payee, t.unit, t.period, t.measure, t.reference, p.base,
+  SELECT a.plan, t.line_no, t.component, t.payee, t.unit, t.period, t.measure, t.reference, p.base,
          n.valid_from AS table_from, n.column_no, n.kind, n.band_no, n.words, n.rate, n.rate_to,
          n.flat, n.lower, n.upper,
          CASE WHEN n.kind <> 'marginal' THEN 'whole'
@@ -472,9 +472,7 @@ WITH reached AS (
               THEN minus(lesser(times(t.measure, {bound}), times(n.upper, t.reference)),
                          coalesce(times(n.lower, t.reference), 0)) END AS slice
   FROM tested AS t
-  JOIN tier_portions AS p
-    ON p.plan = t.plan AND p.component = t.component AND p.payee = t.payee
-   AND p.unit = t.unit AND p.period = t.period
+  JOIN tier_portions AS p ON p.line_no = t.line_no
   JOIN like_of AS a ON a.tested_plan = t.plan AND a.component = t.component
   JOIN bands AS n
     ON n.plan = a.plan AND n.table_id = t.table_id
@@ -482,8 +480,8 @@ WITH reached AS (
   WHERE t.hindrance IS NULL
     AND lies_within(t.measure, {bound}, t.reference, n.lower, n.lower_in,
                     CASE WHEN n.kind <> 'marginal' THEN n.upper END, n.upper_in))
-SELECT plan, component, payee, unit, period, table_from, column_no, kind, band_no, words, rate,
-       flat, CASE WHEN cut = 'slice' THEN slice ELSE times(base, {bound}) END AS part,
+SELECT plan, line_no, component, payee, unit, period, table_from, column_no, kind, band_no, words,
+       rate, flat, CASE WHEN cut = 'slice' THEN slice ELSE times(base, {part_lift}) END AS part,
        CASE WHEN cut = 'in proportion' THEN times(rate, slice)
             WHEN kind = 'interpolated' AND upper IS NOT NULL
             THEN plus(times(times(rate, upper - lower), reference),
@@ -504,15 +502,14 @@ FROM slices AS s
 
 -- step: tier_totals
 -- What the reached bands pay together.
-SELECT plan, component, payee, unit, period, min(table_from) AS table_from, count(*) AS bands,
-       summed(pays) AS amount, largest(divisor) AS divisor
+SELECT plan, line_no, min(table_from) AS table_from, count(*) AS bands, summed(pays) AS amount,
+       largest(divisor) AS divisor
 FROM tier_earnings
-GROUP BY plan, component, payee, unit, period
+GROUP BY plan, line_no
 
 -- step: factors
 -- The rate of the second table that the outcome is multiplied with.
-SELECT a.plan, t.component, t.payee, t.unit, t.period, max(n.factor) AS factor,
-       max(n.words) AS words
+SELECT a.plan, t.line_no, max(n.factor) AS factor, max(n.words) AS words
 FROM tested AS t
 JOIN like_of AS a ON a.tested_plan = t.plan AND a.component = t.component
 JOIN bands AS n
@@ -521,13 +518,14 @@ JOIN bands AS n
 WHERE t.hindrance IS NULL
   AND lies_within(t.times_measure, {bound}, t.times_reference,
                   n.lower, n.lower_in, n.upper, n.upper_in)
-GROUP BY a.plan, t.component, t.payee, t.unit, t.period
+GROUP BY a.plan, t.line_no
 
 -- step: component_earnings
 -- What is earned by itself: portion and multiplier, then cap, floor or minimum, then rounding,
--- once.
+-- once. What varies is worked out by itself, and joined with the rest of its line at last.
 WITH factored AS (
-  SELECT t.*, a.plan AS paying_plan, s.table_from, s.bands,
+  SELECT a.plan, t.line_no, t.hindrance, t.floor, t.minimum, t.round_step, t.round_per,
+         t.round_mode, s.table_from,
          times(coalesce(s.divisor, {divisor_one}), t.portion_per) AS divisor,
          f.words AS times_words,
          CASE WHEN t.times_table <> 0 AND f.factor IS NULL THEN 0
@@ -537,12 +535,8 @@ WITH factored AS (
          coalesce(t.cap, CASE WHEN t.amount >= 0 THEN times(t.amount, t.cap_rate) END) AS ceiling
   FROM tested AS t
   JOIN like_of AS a ON a.tested_plan = t.plan AND a.component = t.component
-  LEFT JOIN tier_totals AS s
-    ON s.plan = a.plan AND s.component = t.component
-   AND s.payee = t.payee AND s.unit = t.unit AND s.period = t.period
-  LEFT JOIN factors AS f
-    ON f.plan = a.plan AND f.component = t.component
-   AND f.payee = t.payee AND f.unit = t.unit AND f.period = t.period),
+  LEFT JOIN tier_totals AS s ON s.plan = a.plan AND s.line_no = t.line_no
+  LEFT JOIN factors AS f ON f.plan = a.plan AND f.line_no = t.line_no),
 bounded AS (
   SELECT f.*, times(times(ceiling, divisor), {ceiling_lift}) AS most,
          times(times(f.floor, divisor), {ceiling_lift}) AS bottommost,
@@ -558,17 +552,22 @@ with_reason AS (
               WHEN compared(uncapped, most) > 0 THEN 'capped'
               ELSE 'band' END AS reason
   FROM bounded AS b),
-exact AS (
-  SELECT b.*,
+exact AS MATERIALIZED (
+  SELECT plan, line_no, table_from, uncapped, divisor, ceiling, reason, times_words, round_mode,
+         round_step,
          times(CASE reason WHEN 'floor' THEN bottommost WHEN 'too-little' THEN 0
                            ELSE lesser(uncapped, most) END, round_per) AS top,
          times(divisor, {unit_of_uncapped}) AS bottom
-  FROM with_reason AS b)
-SELECT paying_plan AS plan, component, rank, role, payee, unit, per, period, period_from, period_to,
-       first_month, last_month, currency, amount, target, compared, base, measure, reference,
-       pays_on, reads_by, portion, table_id, table_from, uncapped, divisor, ceiling AS cap, reason,
-       gate, times_words, rounded(top, bottom, round_mode, round_step) AS earned
-FROM exact
+  FROM with_reason AS b),
+outcomes AS (
+  SELECT e.*, rounded(top, bottom, round_mode, round_step) AS earned
+  FROM exact AS e)
+SELECT o.plan, t.component, t.rank, t.role, t.payee, t.unit, t.per, t.period, t.period_from,
+       t.period_to, t.first_month, t.last_month, t.currency, t.amount, t.target, t.compared, t.base,
+       t.measure, t.reference, t.pays_on, t.reads_by, t.portion, t.table_id, o.table_from,
+       o.uncapped, o.divisor, o.ceiling AS cap, o.reason, t.gate, o.times_words, o.earned
+FROM outcomes AS o
+JOIN tested AS t ON t.line_no = o.line_no
 
 -- step: component_lines
 -- The same for each payee and period, over all units.
@@ -880,17 +879,22 @@ GROUP BY e.plan, e.component, e.payee, e.period, c.customer, c.excluded_by, c.ba
 
 -- step: not_counted
 -- What is credited but does not count, for the lines that the period pays: by the rule that
--- excludes it, or below a baseline; below zero, what a weight counts besides.
-SELECT e.plan, e.component, e.payee,
-       coalesce(c.excluded_by, c.weighted_by, {baseline}) AS rule,
-       sum(c.amount - c.counted) AS amount
-FROM (SELECT DISTINCT plan, component, payee, first_month, last_month
-      FROM component_earnings
-      WHERE last_month >= {paid_from} AND last_month < {paid_to}) AS e
-JOIN qualifying_of AS l ON l.plan = e.plan AND l.component = e.component
-JOIN qualifying_amounts AS c
-  ON c.plan = l.counted_plan AND c.component = l.counted_component AND c.payee = e.payee
- AND c.month >= e.first_month AND c.month <= e.last_month
-WHERE c.amount <> c.counted
-GROUP BY e.plan, e.component, e.payee, coalesce(c.excluded_by, c.weighted_by, {baseline})
-HAVING sum(c.amount - c.counted) <> 0
+-- excludes it, or below a baseline; below zero, what a weight counts besides. Plans that differ in
+-- their tables alone have it in common.
+WITH shared AS (
+  SELECT e.plan, e.component, e.payee,
+         coalesce(c.excluded_by, c.weighted_by, {baseline}) AS rule,
+         sum(c.amount - c.counted) AS amount
+  FROM (SELECT DISTINCT plan, component, payee, first_month, last_month
+        FROM tested
+        WHERE last_month >= {paid_from} AND last_month < {paid_to}) AS e
+  JOIN qualifying_of AS l ON l.plan = e.plan AND l.component = e.component
+  JOIN qualifying_amounts AS c
+    ON c.plan = l.counted_plan AND c.component = l.counted_component AND c.payee = e.payee
+   AND c.month >= e.first_month AND c.month <= e.last_month
+  WHERE c.amount <> c.counted
+  GROUP BY e.plan, e.component, e.payee, coalesce(c.excluded_by, c.weighted_by, {baseline})
+  HAVING sum(c.amount - c.counted) <> 0)
+SELECT a.plan, s.component, s.payee, s.rule, s.amount
+FROM shared AS s
+JOIN like_of AS a ON a.tested_plan = s.plan AND a.component = s.component

@@ -16,6 +16,7 @@ from fenrun.base.problem import Place, refused
 from fenrun.book.as_codes import issuer_and_subject
 from fenrun.book.as_of import with_common_decimals
 from fenrun.engine.codes import Codes, month_of
+from fenrun.engine.dialect import WIDEST
 from fenrun.engine.duckdb import DuckDB
 from fenrun.settle.readings import decimals_of
 from fenrun.settle.results import (
@@ -52,9 +53,8 @@ def results_of(settlement: Settlement, *only: str) -> Results:
     for table in (*RESULT_TABLES, *ON_REQUEST):
         if table.name in (only or KEPT):
             found = runner.arrow(f"SELECT {', '.join(table.columns)} FROM {table.name}")
-            decode = partial(decoder.table, table.name, table.columns, found)
-            # What is wide may not fit, and is refused while the settlement can still be.
-            results[table.name] = decode if runner.is_narrow else decode()
+            decoder.refuse_large(table.columns, found)
+            results[table.name] = partial(decoder.table, table.name, table.columns, found)
     return results
 
 
@@ -114,6 +114,12 @@ class _Decoder:
         places = np.empty(len(self._order), np.int32)
         places[self._order.to_numpy()] = np.arange(len(self._order), dtype=np.int32)
         return places
+
+    def refuse_large(self, columns: Mapping[str, str], found: pa.Table) -> None:
+        """Raise Refused where amounts do not fit: while the settlement can still be refused."""
+        for place, kind in enumerate(columns.values()):
+            if pa.types.is_decimal(found.schema.types[place]):
+                refuse_large(found.column(place), self.scales.get(kind, 0))
 
     def table(self, name: str, columns: Mapping[str, str], found: pa.Table) -> pa.Table:
         """Return a result table, of which the columns were `found` as codes."""
@@ -196,6 +202,14 @@ def _months(values: pa.Array) -> pa.Array:
     found = values.cast(pa.int64()).dictionary_encode()
     days = pa.array([month_of(number) for number in found.dictionary.to_pylist()], pa.date32())
     return days.take(found.indices)
+
+
+def refuse_large(values: pa.ChunkedArray, scale: int) -> None:
+    """Raise Refused where a whole number has more digits than `as_amounts` has room for."""
+    most = 10 ** (WIDEST - max(0, _FEWEST - scale))
+    ends = pc.min_max(values).as_py().values()
+    if any(end is not None and abs(int(end)) >= most for end in ends):
+        raise refused("amount-too-large", Place("results"))
 
 
 def as_amounts(values: pa.Array, scale: int) -> pa.Array:

@@ -234,8 +234,10 @@ class Settling:
     def run_statements(self) -> None:
         """Run the steps of statements."""
         filled = self.crediting.fragments()
+        are_lines = self.earning.rows_are_lines()
         for step in _STATEMENT_STEPS:
-            self.runner.run(step, filled)
+            if step.name != "statement_lines" or step.view == are_lines:
+                self.runner.run(step, filled)
 
     def settled(self, problems: list[Problem]) -> Settlement:
         """Return what was settled."""

@@ -12,11 +12,20 @@ FROM earnings
 WHERE last_month >= {asked_from} AND last_month < {asked_to}
 GROUP BY plan, component, period, payee, last_month, currency, per
 
+-- view: statement_lines
+-- The same where no line has a second row: each stands for itself.
+SELECT plan, component, payee, last_month AS month, role, currency, rank, per, period,
+       coalesce(amount, 0) AS measured, earned, reason, detail, others, bound
+FROM earnings
+WHERE last_month >= {asked_from} AND last_month < {asked_to}
+
 -- step: statement_credits
--- The amount credited to each payee a month, by role.
-SELECT plan, month, payee, role, kind, sum(amount) AS credited, sum(charges) AS charges
-FROM credited
-GROUP BY plan, month, payee, role, kind
+-- The amount credited to each payee a month, by role: summed once for plans that credit alike.
+SELECT s.plan, c.month, c.payee, c.role, c.kind, c.credited, c.charges
+FROM (SELECT plan, month, payee, role, kind, sum(amount) AS credited, sum(charges) AS charges
+      FROM credited_sums
+      GROUP BY plan, month, payee, role, kind) AS c
+JOIN shared_crediting AS s ON s.crediting = c.plan
 
 -- step: statements
 -- One row a payee, role and month: credited and earned.
