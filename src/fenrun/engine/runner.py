@@ -23,8 +23,10 @@ number or, where 64 bits are too few, a text of its digits. Wide amounts are rea
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Protocol
@@ -40,6 +42,11 @@ from fenrun.engine.dialect import AMOUNT, NUMBER, TEXT, quoted, rounded_whole
 from fenrun.engine.steps import Step
 
 Row = tuple[Any, ...]
+_STATEMENTS = 1000
+"""The statements that SQLite keeps planned: more than a settlement has."""
+_FEW_ROWS = 200
+"""The most rows that are compared with those that a table has."""
+_NUMBERS = re.compile(r"\b\d+\b")
 _TOO_LARGE = "0" * 18
 """What stands in every power of ten of 19 digits or more."""
 
@@ -82,15 +89,19 @@ class SQLite:
     It goes on in floating point where 64 bits do not hold a number, without a word: who uses it
     must know before that no sum passes 63 bits, and asks `refuse_floats` afterwards. A text that
     names a power of ten of 19 digits or more is refused.
+
+    A table that is made again in the same way is emptied and filled: the statements that read it
+    need no planning then, which is most of what a small settlement costs.
     """
 
     is_narrow = True
 
     def __init__(self) -> None:
-        self.connection = sqlite3.connect(":memory:", isolation_level=None)
+        self.connection = sqlite3.connect(
+            ":memory:", isolation_level=None, cached_statements=_STATEMENTS
+        )
         self.connection.execute("PRAGMA journal_mode = OFF")
-        self._names: set[str] = set()
-        self._views: set[str] = set()
+        self._made: dict[str, _Made] = {}
         for count in (2, 3):
             self.connection.create_function("least", count, _least, deterministic=True)
             self.connection.create_function("greatest", count, _greatest, deterministic=True)
@@ -104,9 +115,21 @@ class SQLite:
         self.connection.create_aggregate("largest", 1, _Largest)  # type: ignore[arg-type]
 
     def load(self, name: str, columns: Mapping[str, str], rows: Iterable[Row]) -> None:
-        self._make_room(name)
-        self.connection.execute(_created(name, tuple(columns.items())))
+        made = self._made.get(name)
+        few = rows if isinstance(rows, list) and len(rows) <= _FEW_ROWS else None
+        how = _created(name, tuple(columns.items()))
+        if made is None or (
+            made.how != how
+            and (made.is_view or rows != [] or self._columns(name) != tuple(columns))
+        ):
+            made = self._make(name, how, how)
+        elif few is not None and made.rows == few:
+            return
+        else:
+            self._empty(name)
+        made.rows = None
         self._insert(name, tuple(columns), rows)
+        made.rows = few
 
     def _insert(self, name: str, columns: tuple[str, ...], rows: Iterable[Row]) -> None:
         if rows == []:
@@ -118,41 +141,60 @@ class SQLite:
 
     def append(self, name: str, table: pa.Table) -> None:
         lists = [_python_values(column) for column in table.columns]
+        self._made[name].rows = None
         self._insert(name, tuple(table.column_names), zip(*lists))
 
     def load_table(self, name: str, table: pa.Table) -> None:
         columns = {c.name: TEXT if pa.types.is_string(c.type) else NUMBER for c in table.schema}
         lists = [_python_values(column) for column in table.columns]
-        self.load(name, columns, zip(*lists))
+        self.load(name, columns, list(zip(*lists)))
 
     def run(self, step: Step, fragments: Mapping[str, str]) -> None:
-        self._make_room(step.name)
-        kind, name = "VIEW" if step.view else "TABLE", quoted(step.name)
         sql = _held(step.filled(fragments), step.name)
         try:
-            self.connection.execute(f"CREATE {kind} {name} AS {sql}")
+            self._run(step, sql)
         except (sqlite3.OperationalError, OverflowError) as error:
             if not isinstance(error, OverflowError) and not _is_overflow(str(error)):
                 raise
             raise refused("amount-too-large", Place(step.name)) from error
-        if step.view:
-            self._views.add(step.name)
 
-    def _make_room(self, name: str) -> None:
-        """Drop what has the name; asking first is cheaper than a drop that finds nothing."""
-        if name in self._names:
-            kind = "VIEW" if name in self._views else "TABLE"
-            self.connection.execute(f"DROP {kind} IF EXISTS {quoted(name)}")
-        self._names.add(name)
-        self._views.discard(name)
+    def _run(self, step: Step, sql: str) -> None:
+        made, name = self._made.get(step.name), quoted(step.name)
+        if made is None or made.is_view != step.view or not _is_alike(made.how, sql, step.view):
+            kind = "VIEW" if step.view else "TABLE"
+            self._make(step.name, sql, f"CREATE {kind} {name} AS {sql}", step.view)
+        elif not step.view:
+            made.how, made.rows = sql, None
+            self._empty(step.name)
+            self.connection.execute(f"INSERT INTO {name} {sql}")
+
+    def _make(self, name: str, how: str, sql: str, is_view: bool = False) -> _Made:
+        """Make a table or view in place of what has the name."""
+        made = self._made.pop(name, None)
+        if made:
+            self.connection.execute(f"DROP {'VIEW' if made.is_view else 'TABLE'} {quoted(name)}")
+        self.connection.execute(sql)
+        self._made[name] = made = _Made(how, is_view)
+        return made
+
+    def _empty(self, name: str) -> None:
+        self.connection.execute(f"DELETE FROM {quoted(name)}")
+
+    def _columns(self, name: str) -> tuple[str, ...]:
+        """Return the columns of a table; of one that is made here they are asked once."""
+        made = self._made.get(name)
+        if made is None or made.columns is None:
+            head = self.connection.execute(f"SELECT * FROM {quoted(name)} LIMIT 0").description
+            columns = tuple(column for column, *_ in head)
+            if made is None:
+                return columns
+            made.columns = columns
+        return made.columns
 
     def refuse_floats(self, tables: Iterable[str]) -> None:
         """Raise Refused where a number of the tables became a float."""
         for table in tables:
-            head = self.connection.execute(f"SELECT * FROM {quoted(table)} LIMIT 0").description
-            is_float = " OR ".join(f"typeof({quoted(column)}) = 'real'" for column, *_ in head)
-            sql = f"SELECT 1 FROM {quoted(table)} WHERE {is_float} LIMIT 1"
-            if self.connection.execute(sql).fetchone():
+            if self.connection.execute(_float_of(table, self._columns(table))).fetchone():
                 raise refused("amount-too-large", Place(table))
 
     def shares(self, connection: object) -> bool:
@@ -167,6 +209,40 @@ class SQLite:
         columns = list(zip(*found.fetchall()))
         arrays = [_plain_array(values) for values in columns] or [pa.nulls(0)] * len(names)
         return pa.Table.from_arrays(arrays, names)
+
+
+@dataclass
+class _Made:
+    """A table or view as SQLite has it."""
+
+    how: str
+    """The SQL that it follows from, or that declares it."""
+    is_view: bool = False
+    columns: tuple[str, ...] | None = None
+    """Its columns, once somebody asked."""
+    rows: list[Row] | None = None
+    """The rows that were loaded, where they are few and all that it has."""
+
+
+def _is_alike(sql: str, other: str, is_view: bool) -> bool:
+    """Return whether what was made of a query serves another: a table where its columns do.
+
+    They are the same, with the same types, where at most whole numbers differ.
+    """
+    return sql == other or (not is_view and _shape(sql) == _shape(other))
+
+
+@lru_cache(maxsize=1000)
+def _shape(sql: str) -> str:
+    """Return a query with the same number for every number in it."""
+    return _NUMBERS.sub("0", sql)
+
+
+@lru_cache(maxsize=1000)
+def _float_of(table: str, columns: tuple[str, ...]) -> str:
+    """Return the SQL that finds a row of which some column is a float."""
+    is_float = " OR ".join(f"typeof({quoted(column)}) = 'real'" for column in columns)
+    return f"SELECT 1 FROM {quoted(table)} WHERE {is_float} LIMIT 1"
 
 
 @lru_cache(maxsize=1000)

@@ -174,11 +174,14 @@ def settle_in_memory(
     period: Period,
     known: date,
     make: Callable[[], Runner] | None = None,
+    done: Settlement | None = None,
 ) -> Settlement:
     """Settle a period over charges and books in memory, as known on a day.
 
     SQLite runs it where no number can pass 62 bits, DuckDB else, or the runner that is asked for.
-    No statements are made. Raises Refused where exact arithmetic does not fit.
+    No statements are made. `done` is one of the same plans that nobody reads any more: its database
+    serves again, with all that is planned in it. Raises Refused where exact arithmetic does not
+    fit.
     """
     plans = [plan_as_of(plan, known) for plan in plans]
     charges = list(billed_between(charges, *charged(plans, period)))
@@ -188,7 +191,8 @@ def settle_in_memory(
 
     def settle_by(runner: Runner, measured: int | None) -> Settlement:
         scale = cost_scale(charges, plans)
-        settling = Settling(runner, plans, period, book, scale, measured=measured)
+        codes = done.codes if done else None
+        settling = Settling(runner, plans, period, book, scale, measured=measured, codes=codes)
         settling.refuse_large([total])
         problems = settling.load_book()
         crediting = settling.crediting
@@ -202,7 +206,10 @@ def settle_in_memory(
         problems += credit_checks.without_rate(runner, crediting, settling.cost_scale, since)
         return settling.settled(problems + settling.rounded_measures())
 
-    return fitting_or_rounded([make] if make else [SQLite, Bulk], settle_by)
+    def small() -> Runner:
+        return done.runner if done and done.runner.is_narrow else SQLite()
+
+    return fitting_or_rounded([make] if make else [small, Bulk], settle_by)
 
 
 def spend(

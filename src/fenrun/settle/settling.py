@@ -96,8 +96,11 @@ class Settling:
         by_customer: bool = False,
         like: Settling | None = None,
         measured: int | None = None,
+        codes: Codes | None = None,
     ):
         """Begin. Codes and decimals are new ones, or those of another, whose book holds this.
+
+        Or the codes alone are given, to which those of this book are added.
 
         `by_customer`, what lines measure is told apart by customer. With `measured`, it is rounded
         to so many decimals.
@@ -106,7 +109,7 @@ class Settling:
         """The tables that are made because they are asked for."""
         self.runner, self.plans, self.period, self.book = runner, plans, period, book
         self.months: Sequence[Month] = ()
-        self.cost_scale, codes = cost_scale, like.codes if like else Codes()
+        self.cost_scale, codes = cost_scale, like.codes if like else codes or Codes()
         converts = bool(plans[0].converts)
         exchanges = any(plan.pays_in_another for plan in plans)
         self.shares: Shares = (

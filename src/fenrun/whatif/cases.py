@@ -114,8 +114,9 @@ def run_cases(file: PlanFile) -> tuple[list[Outcome], list[Problem]]:
     """
     outcomes: list[Outcome] = []
     problems: list[Problem] = []
+    done: list[Settlement] = []
     for number, case in enumerate(file.text.cases):
-        one = _Case(file, case, number)
+        one = _Case(file, case, number, done)
         try:
             found = list(one.outcomes())
         except Refused as refusal:
@@ -124,6 +125,7 @@ def run_cases(file: PlanFile) -> tuple[list[Outcome], list[Problem]]:
         outcomes += found
         problems += one.problems()
         problems += [_failed(file, outcome) for outcome in found if not outcome.ok]
+        done += one.runs.values()
     return outcomes, problems
 
 
@@ -180,6 +182,8 @@ class _Case:
     file: PlanFile
     case: CaseText
     number: int
+    done: list[Settlement] = field(default_factory=list)
+    """Settlements of cases before, which nobody reads any more."""
     runs: dict[tuple[str, date], Settlement] = field(default_factory=dict)
 
     @property
@@ -283,7 +287,8 @@ class _Case:
                 return spend_in_memory(with_labels, charges, plan, months)
 
             whole = [*with_labels, *figures_derived(plans, terms, events, years, of_charges)]
-            self.runs[key] = settle_in_memory(plans, whole, charges, years, known)
+            done = self.done.pop() if self.done else None
+            self.runs[key] = settle_in_memory(plans, whole, charges, years, known, done=done)
         return self.runs[key]
 
 
