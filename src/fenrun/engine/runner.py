@@ -160,7 +160,7 @@ class SQLite:
 
     def _run(self, step: Step, sql: str) -> None:
         made, name = self._made.get(step.name), quoted(step.name)
-        if made is None or made.is_view != step.view or not _is_alike(made.how, sql, step.view):
+        if made is None or made.is_view != step.view or not _has_shape(made.how, sql, step.view):
             kind = "VIEW" if step.view else "TABLE"
             self._make(step.name, sql, f"CREATE {kind} {name} AS {sql}", step.view)
         elif not step.view:
@@ -224,7 +224,7 @@ class _Made:
     """The rows that were loaded, where they are few and all that it has."""
 
 
-def _is_alike(sql: str, other: str, is_view: bool) -> bool:
+def _has_shape(sql: str, other: str, is_view: bool) -> bool:
     """Return whether what was made of a query serves another: a table where its columns do.
 
     They are the same, with the same types, where at most whole numbers differ.

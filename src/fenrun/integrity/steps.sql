@@ -1,9 +1,11 @@
 -- The sums of charges as the checks read them: whose, by whom, sold by whom.
 
 -- view: sold_groups
--- The sums of accounts, each with a day on which their customers are asked: where nothing changes in
--- a month its first says as much as any.
-SELECT *, coalesce(by_day, month) AS asked_on FROM sold_sums WHERE account IS NOT NULL
+-- The sums of accounts, each with the day for which its customers are asked: where nothing changes
+-- in a month its first says as much as any.
+SELECT *, coalesce(by_day, month) AS asked_on
+FROM sold_sums
+WHERE account IS NOT NULL
 
 -- step: sold_days
 -- What all use on each day.

@@ -165,7 +165,7 @@ def _of_several(seen: Seen, by_customer: Mapping[str, Sequence[Order]]) -> Outco
             region[customer] = seen.label(customer, "region", orders[0]["day"])
     taken = defaultdict[str, dict[str, list[Order]]](dict)
     for customer in owner:
-        for rival, stolen in _taken(seen, owner[customer], by_customer[customer]):
+        for rival, stolen in _rivals(seen, owner[customer], by_customer[customer]):
             taken[rival][customer] = stolen
     alerts, tried = [], 0
     for rival, of in sorted(taken.items()):
@@ -189,7 +189,7 @@ def _of_several(seen: Seen, by_customer: Mapping[str, Sequence[Order]]) -> Outco
     return Outcome(tried, alerts)
 
 
-def _taken(seen: Seen, owner: str, orders: Sequence[Order]) -> Iterator[tuple[str, list[Order]]]:
+def _rivals(seen: Seen, owner: str, orders: Sequence[Order]) -> Iterator[tuple[str, list[Order]]]:
     """Yield the rivals that have orders of a customer which did not consent, each with those."""
     for rival in sorted({order["partner"] for order in orders} - {"", owner}):
         stolen = [order for order in orders if order["partner"] == rival != order["own"]]
