@@ -157,7 +157,7 @@ class Seen:
 
     @cached_property
     def _registrars(self) -> Mapping[tuple[str, str], str]:
-        """Who registered each order for a partner first, as events say."""
+        """The first who registered each order for a partner, as events say."""
         found: dict[tuple[str, str], str] = {}
         for event in self.events:
             if event["kind"] == "registration" and event["order"] and event["actor"]:
