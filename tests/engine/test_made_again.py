@@ -31,6 +31,22 @@ def test_tables_made_again_are_as_if_made_anew() -> None:
     assert runner.rows("SELECT m.a, s.a FROM made AS m, seen AS s") == [(7, 4)]
 
 
+def test_columns_that_are_taken_over_are_those_of_now() -> None:
+    """`SELECT *` of a table that was made again with other columns, or with other types."""
+    runner = SQLite()
+    steps = [Step("near", "", "SELECT * FROM given"), Step("far", "", "SELECT n.* FROM near AS n")]
+    for columns, row in (
+        ({"a": NUMBER}, (1,)),
+        ({"a": NUMBER, "b": TEXT}, (1, "x")),
+        ({"a": TEXT, "b": TEXT}, (str(2**70), "x")),
+        ({"a": NUMBER, "b": TEXT}, (2, "x")),
+    ):
+        runner.load("given", columns, [row])
+        for step in steps:
+            runner.run(step, {})
+        assert runner.rows("SELECT * FROM far") == [row]
+
+
 def test_an_empty_table_in_place_of_a_made_one() -> None:
     """Its columns stay where they are the same; rows that are loaded are those declared."""
     runner = SQLite()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from functools import lru_cache
@@ -28,7 +28,7 @@ from fenrun.engine.codes import (
     month_number,
     scaled_column,
 )
-from fenrun.engine.dialect import NUMBER, TEXT
+from fenrun.engine.dialect import AMOUNT, NUMBER, TEXT
 from fenrun.engine.runner import Runner
 from fenrun.engine.steps import read_steps
 
@@ -51,11 +51,19 @@ _LINKS = {
 }
 _SUBJECT = {"of_kind": TEXT, "subject": NUMBER, "role": NUMBER}
 _COLUMNS = {
+    "book_labels": dict.fromkeys(
+        ("party", "label", "value", "source", "valid_from", "valid_to", "row_no", "known"), NUMBER
+    ),
+    "book_figures": dict.fromkeys(("party", "figure", "period", "currency", "source"), NUMBER)
+    | {"amount": AMOUNT, "row_no": NUMBER, "known": NUMBER},
+    "book_rates": dict.fromkeys(("currency", "to_currency", "period", "given_by", "source"), NUMBER)
+    | {"per": TEXT, "month": NUMBER, "day": NUMBER}
+    | {"rate": AMOUNT, "row_no": NUMBER, "known": NUMBER},
     "tenures": _SUBJECT | dict.fromkeys(("party", "since", "until", "previous"), NUMBER),
     "link_load": _SUBJECT | dict.fromkeys(("day", "held", "next_day"), NUMBER),
     "link_conflicts": _SUBJECT | dict.fromkeys(("valid_from", "valid_to", "held"), NUMBER),
 }
-"""The columns of the steps that are left out where nothing asks for them."""
+"""The columns of tables that are often empty, and of steps that are left out where nothing asks."""
 _OF_ACCOUNT, _OF_PARTY = ("account", "sub-account"), "party"
 NAMED = ("order", "resource", "sub-account")
 """The kinds of subjects that are told apart only where the book names them."""
@@ -258,10 +266,10 @@ def load_book(
     """
     runner.load_table("book_parties", _coded_parties(book.parties, codes))
     runner.load_table("book_links", _coded_links(book.links, codes, shares))
-    runner.load_table("book_labels", _coded_labels(book.labels, codes))
-    runner.load_table("book_figures", _coded_figures(book.figures, codes, figure_scale))
     rates = book.rates if shares.rate is not None else book.rates.slice(0, 0)
-    runner.load_table("book_rates", _coded_rates(rates, codes, shares.of_rates))
+    _load(runner, "book_labels", book.labels, _coded_labels, codes)
+    _load(runner, "book_figures", book.figures, _coded_figures, codes, figure_scale)
+    _load(runner, "book_rates", rates, _coded_rates, codes, shares.of_rates)
     filled = {"one_of_kind": _one_of_kind(shares)}
     problems: list[Problem] = []
     left_out = set() if _may_clash(book.links) else {"link_load", "link_conflicts"}
@@ -278,6 +286,16 @@ def load_book(
         if step.name == "links_as_of":
             problems += _apply_limits(runner, codes, shares, limits)
     return problems
+
+
+def _load(
+    runner: Runner, name: str, rows: pa.Table, coded: Callable[..., pa.Table], *given: Any
+) -> None:
+    """Load the rows as they are coded; where there are none, as in most cases, nothing is coded."""
+    if rows.num_rows:
+        runner.load_table(name, coded(rows, *given))
+    else:
+        runner.load(name, _COLUMNS[name], [])
 
 
 def _may_clash(links: pa.Table) -> bool:

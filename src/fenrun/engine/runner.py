@@ -101,7 +101,10 @@ class SQLite:
             ":memory:", isolation_level=None, cached_statements=_STATEMENTS
         )
         self.connection.execute("PRAGMA journal_mode = OFF")
+        self.connection.execute("BEGIN")  # a transaction a statement would cost a sixth
         self._made: dict[str, _Made] = {}
+        self._changes = 0
+        """How many tables were made again with other columns, which others may have taken over."""
         for count in (2, 3):
             self.connection.create_function("least", count, _least, deterministic=True)
             self.connection.create_function("greatest", count, _greatest, deterministic=True)
@@ -160,7 +163,11 @@ class SQLite:
 
     def _run(self, step: Step, sql: str) -> None:
         made, name = self._made.get(step.name), quoted(step.name)
-        if made is None or made.is_view != step.view or not _has_shape(made.how, sql, step.view):
+        if (
+            made is None
+            or (made.is_view, made.after) != (step.view, self._changes)
+            or not _has_shape(made.how, sql, step.view)
+        ):
             kind = "VIEW" if step.view else "TABLE"
             self._make(step.name, sql, f"CREATE {kind} {name} AS {sql}", step.view)
         elif not step.view:
@@ -171,11 +178,22 @@ class SQLite:
     def _make(self, name: str, how: str, sql: str, is_view: bool = False) -> _Made:
         """Make a table or view in place of what has the name."""
         made = self._made.pop(name, None)
+        is_table = made is not None and not made.is_view and not is_view
+        before = self._kinds(name) if is_table else None
         if made:
             self.connection.execute(f"DROP {'VIEW' if made.is_view else 'TABLE'} {quoted(name)}")
         self.connection.execute(sql)
-        self._made[name] = made = _Made(how, is_view)
+        if is_table:
+            self._changes += before != self._kinds(name)
+        elif made:  # a view cannot say its columns once those that it reads are gone
+            self._changes += made.is_view != is_view or _shape(made.how) != _shape(how)
+        self._made[name] = made = _Made(how, is_view, self._changes)
         return made
+
+    def _kinds(self, name: str) -> list[tuple[str, str]]:
+        """Return the columns of a table, each with the type that SQLite gives it."""
+        found = self.connection.execute(f"PRAGMA table_info({quoted(name)})").fetchall()
+        return [(column, "INT" if "INT" in kind else kind) for _, column, kind, *_ in found]
 
     def _empty(self, name: str) -> None:
         self.connection.execute(f"DELETE FROM {quoted(name)}")
@@ -217,7 +235,9 @@ class _Made:
 
     how: str
     """The SQL that it follows from, or that declares it."""
-    is_view: bool = False
+    is_view: bool
+    after: int
+    """The changes of columns that it follows."""
     columns: tuple[str, ...] | None = None
     """Its columns, once somebody asked."""
     rows: list[Row] | None = None
@@ -227,7 +247,8 @@ class _Made:
 def _has_shape(sql: str, other: str, is_view: bool) -> bool:
     """Return whether what was made of a query serves another: a table where its columns do.
 
-    They are the same, with the same types, where at most whole numbers differ.
+    They are the same, with the same types, where at most whole numbers differ, and what the queries
+    read has the same columns.
     """
     return sql == other or (not is_view and _shape(sql) == _shape(other))
 
