@@ -38,8 +38,13 @@ def one(request: HttpRequest, number: int) -> HttpResponse:
     problems = without_folders(work.problems_of(found))
     shown = {
         "work": found,
-        "percent": min(99, (found.done - 1) * 100 // found.steps) if found.done else 0,
+        "percent": _percent(found),
         "result": result if found.kind == Work.SCENARIO else reverse("periods"),
         "problems": [problem.as_json(lang()) for problem in problems],
     }
     return render(request, "work_part.html" if is_part else "work.html", shown)
+
+
+def _percent(found: Work) -> int:
+    """Return how far some work is; 0 where nobody knows yet how many steps it has."""
+    return min(99, (found.done - 1) * 100 // found.steps) if found.done and found.steps else 0
