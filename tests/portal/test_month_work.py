@@ -184,6 +184,10 @@ said["hook"] += [page("one", hook), post("one", sent + "1/")[0], page("operation
 events.enter_events()
 said["log"] = [[e.act, e.facts()["source"]] for e in store.log.events("portal")]
 said["broken"] = [str(p) for p in events.broken_events(store)]
+begun = models.Work.objects.using("default").create(
+    kind=models.Work.SETTLE, subject="2024-10", actor="operations", steps=0, done=3,
+    at=clock["now"])
+said["begun"] = page("operations", f"/work/{begun.pk}/")
 print(json.dumps(said))
 """
 
@@ -227,6 +231,11 @@ def test_the_steps_of_a_month_say_what_is_next(said: dict[str, Any]) -> None:
     assert said["to pay"]["close"][0] == "done"
     assert said["to pay"]["pay"] == ["open", "2 due, 0 sent, 0 returned, 0 paid."]
     assert said["states"] == ["open", "0 due, 0 sent, 1 returned, 1 paid."]
+
+
+def test_work_whose_steps_nobody_knows_yet_says_how_far_it_is(said: dict[str, Any]) -> None:
+    """The first settlement of a workspace has no earlier one by which its steps are known."""
+    assert "3" in said["begun"] and "500" not in said["begun"], said["begun"]
 
 
 def test_what_a_settlement_changed_is_shown_by_payee_and_cause(said: dict[str, Any]) -> None:
