@@ -101,7 +101,7 @@ def test_a_part_that_comes_alone_drops_nothing_and_is_asked_about(acme: Workspac
 def test_a_month_priced_anew_is_asked_about(acme: Workspace) -> None:
     acme.take({"acme/x.csv": _month(range(1, 4))})
     acme.take({"acme/y.csv": _month(range(1, 4), cents="75")})
-    assert acme.open == ["delivery-stays"]
+    assert acme.open == ["charges-restated"]
     decide(acme.store, "y.csv", Decision(replaces="x.csv"), datetime(2025, 1, 3))
     assert acme.open == [] and acme.in_force == ["y.csv 308.25"]
 
@@ -161,7 +161,7 @@ def test_a_month_that_begins_in_shanghai_is_that_month(acme: Workspace) -> None:
     acme.take({"acme/x.csv": _month(range(2, 4))})
     local = _month(range(2, 5)).replace("2024-09-01T00:00:00Z", "2024-08-31T16:00:00Z")
     acme.take({"acme/x.csv": local})
-    assert acme.open == ["delivery-stays"], "both bill September: nobody counts them twice unsaid"
+    assert acme.open == ["charges-renamed"], "both bill September: nobody counts them twice unsaid"
     assert {months_of(item.facts) for item in acme.store.imports("charges")} == {"2024-09"}
 
 

@@ -150,7 +150,7 @@ def undecided(
         for problem in (*twice, *sold, *summed)
     }
     redelivered = [
-        _redelivered(one, found)
+        one
         for one in find_redelivered(items, cache and cache / "redelivered")
         if frozenset((one.one, one.other)) not in meant
         and frozenset((short(one.one), short(one.other))) not in told
@@ -161,7 +161,7 @@ def undecided(
         for fact, say in _OF_ONE.items()
         if fact in item.facts and frozenset((item.id,)) not in meant
     ]
-    pairs = meant | {frozenset((one.one, one.other)) for one in overlaps}
+    pairs = meant | {frozenset((one.one, one.other)) for one in (*overlaps, *redelivered)}
     datasets = store.imports("datasets", known)
     last = period.months[-1] if period else LAST_MONTH
     sums = cache and cache / "invoices"
@@ -170,7 +170,7 @@ def undecided(
         [
             *twice,
             *summed,
-            *redelivered,
+            *(_redelivered(one, found) for one in redelivered),
             *own,
             *sold,
             *_beside(items, pairs),
