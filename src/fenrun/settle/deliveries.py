@@ -161,7 +161,8 @@ def undecided(
         for fact, say in _OF_ONE.items()
         if fact in item.facts and frozenset((item.id,)) not in meant
     ]
-    pairs = meant | {frozenset((one.one, one.other)) for one in (*overlaps, *redelivered)}
+    same: list[Overlap | Redelivered] = [*overlaps, *redelivered]
+    pairs = meant | {frozenset((one.one, one.other)) for one in same}
     datasets = store.imports("datasets", known)
     last = period.months[-1] if period else LAST_MONTH
     sums = cache and cache / "invoices"
