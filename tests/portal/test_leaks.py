@@ -388,7 +388,7 @@ def test_no_route_tells_what_does_not_concern_the_asker(
     assert not leaked and not broken
     said = (portal.workspace.parent / "errors").read_text("utf-8")
     assert said and "Traceback" not in said, "what is refused is told in a line"
-    assert shown > 20 and (estimated > 0 or account != "partner" or turns.day() is not None)
+    assert shown > 10 and (estimated > 0 or account != "partner" or turns.day() is not None)
 
 
 def _filled(route: str, number: str, period: str, payee: str, customer: str) -> str:

@@ -384,7 +384,7 @@ class _InDuckDB:
 def load_raw(engine: DuckDB, source: Source, scratch: Path) -> None:
     """Make the view `raw`: text as it came, with `file_row_number` from 0.
 
-    Rows that are the header once more are empty in it; they stand in the view `came`.
+    Rows that are the header once more are not in it; they stand in the view `came`.
     """
     path = _by_plain_name(source.path, scratch)
     if source.format == "csv":
@@ -392,13 +392,9 @@ def load_raw(engine: DuckDB, source: Source, scratch: Path) -> None:
     rows = scan("read_parquet", path, "file_row_number => true")
     try:
         engine.connection.execute(f"CREATE VIEW came AS SELECT * FROM {rows}")
-        is_header, names = _is_header(source), map(quoted, engine.columns("came"))
-        cells = (
-            name if name == quoted(_ROW) else f"CASE WHEN NOT {is_header} THEN {name} END AS {name}"
-            for name in names
+        engine.connection.execute(
+            f"CREATE VIEW raw AS SELECT * FROM came WHERE NOT {_is_header(source)}"
         )
-        columns = "*" if is_header == "false" else ", ".join(cells)
-        engine.connection.execute(f"CREATE VIEW raw AS SELECT {columns} FROM came")
         engine.connection.execute("SELECT * FROM raw LIMIT 1").fetchall()
     except duckdb.Error as error:
         detail = str(error).splitlines()[0]
