@@ -49,7 +49,7 @@ THOROUGH = ("import a plan", "import charges", "close")
 but are slower: they are killed where a line writes that no command before them ran, and at the end.
 """
 NIGHTLY = "FENRUN_NIGHTLY" in os.environ
-"""Every command after every change of the files, and before every line that it runs."""
+"""Every command, at each of its points by both signals."""
 KNOWN = datetime(2024, 10, 5)
 HEAD = (
     "BilledCost",
@@ -271,7 +271,7 @@ def chosen(found: list[Step], tried: set[str], thorough: bool) -> list[int]:
     for number, step in enumerate(found, 1):
         if step.files != files:
             changes.append(number)
-        if step.place not in places and (step.files != files or NIGHTLY):
+        if step.place not in places and step.files != files:
             numbers.add(number)
             places.add(step.place)
         files = step.files
@@ -322,7 +322,7 @@ def _points(
         raise AssertionError(f"{name}: {said} {after}")
     found = [Step(*step) for step in said]
     changes = sorted(int(one.name) for one in kept.iterdir())
-    numbers = chosen(found, tried, NIGHTLY or name in THOROUGH)
+    numbers = chosen(found, tried, name in THOROUGH)
     numbers = sorted({numbers[0], *numbers[-2:], *share(numbers, 4)})
     for number, by in _by_signals(numbers):
         copy = whole.with_name("copy")
