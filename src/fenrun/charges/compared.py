@@ -37,6 +37,27 @@ class _Kept:
     found: Sequence[Any] = ()
 
 
+def compare_near(
+    imports: Sequence[Import],
+    may_share: Callable[[Import, Import], bool],
+    find: Find[Found],
+    cache: Path | None,
+    make: Callable[..., Found],
+) -> list[Found]:
+    """Return what is found of imports that bill a month, in the log's order.
+
+    Each is compared with those before it with which it `may_share` something; the rest is as
+    `compare` has it.
+    """
+    ordered = sorted((i for i in imports if i.facts["first_billed"]), key=lambda item: item.seq)
+    before = {
+        item.id: found
+        for place, item in enumerate(ordered)
+        if (found := {one.id for one in ordered[:place] if may_share(item, one)})
+    }
+    return compare(ordered, before, find, cache, make)
+
+
 def compare(
     imports: Sequence[Import],
     before: Mapping[str, set[str]],

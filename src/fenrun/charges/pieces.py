@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from fenrun.base.ids import short
 from fenrun.base.money import minor_units, plain
 from fenrun.charges.coded import Coded, Numbers, joined, micros_of
-from fenrun.charges.compared import compare
+from fenrun.charges.compared import compare_near
 from fenrun.charges.decimals import Decimals, exact
 from fenrun.charges.delivered import share_months
 from fenrun.charges.overlaps import digests_of, shared_rows
@@ -130,13 +130,7 @@ class _Group(NamedTuple):
 
 def find_summed(imports: Sequence[Import], cache: Path | None = None) -> list[Summed]:
     """Return what imports bill in other pieces than those before them do, in the log's order."""
-    ordered = sorted((i for i in imports if i.facts["first_billed"]), key=lambda item: item.seq)
-    before = {
-        item.id: found
-        for place, item in enumerate(ordered)
-        if (found := {one.id for one in ordered[:place] if _may_share(item, one)})
-    }
-    return compare(ordered, before, _found, cache, Summed)
+    return compare_near(imports, _may_share, _found, cache, Summed)
 
 
 def _may_share(one: Import, other: Import) -> bool:

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fenrun.charges.coded import Coded, Numbers, Truths
-from fenrun.charges.compared import compare
+from fenrun.charges.compared import compare_near
 from fenrun.charges.decimals import Decimals
 from fenrun.charges.overlaps import (
     IDENTIFYING,
@@ -167,13 +167,7 @@ def find_redelivered(imports: Sequence[Import], cache: Path | None = None) -> li
 
     What is found of an import and those before it is kept in a `cache`, a folder.
     """
-    ordered = sorted((i for i in imports if i.facts["first_billed"]), key=lambda item: item.seq)
-    before = {
-        item.id: found
-        for place, item in enumerate(ordered)
-        if (found := {one.id for one in ordered[:place] if _may_share(item, one)})
-    }
-    return compare(ordered, before, _found, cache, Redelivered)
+    return compare_near(imports, _may_share, _found, cache, Redelivered)
 
 
 def _may_share(one: Import, other: Import) -> bool:

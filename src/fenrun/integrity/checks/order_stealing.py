@@ -59,10 +59,9 @@ def run(seen: Seen) -> Outcome:
         by_customer[order["customer"]].append(order)
     alerts, tried = [], 0
     for customer, orders in sorted(by_customer.items()):
-        owner = Counter(order["own"] for order in orders if order["own"]).most_common(1)
-        partners = {order["partner"] for order in orders} - {""}
-        rivals = partners - {owner[0][0]} if owner else set()
-        for rival in sorted(rivals):
+        owner = _owner(orders)
+        rivals = {order["partner"] for order in orders} - {"", owner}
+        for rival in sorted(rivals) if owner else ():
             stolen = [order for order in orders if order["partner"] == rival]
             months = {order["day"].replace(day=1) for order in stolen}
             if len(stolen) < _FEWEST or len(months) < _FEWEST_MONTHS:
@@ -70,10 +69,15 @@ def run(seen: Seen) -> Outcome:
             chance, least = _chance(rival, orders)
             tried += least <= UNLIKELY
             if least <= UNLIKELY and not _is_chosen(seen, customer, rival, orders):
-                stolen = [order for order in orders if order["partner"] == rival]
                 alerts.append(_alert(seen, rival, stolen, chance))
     of_several = _of_several(seen, by_customer)
     return Outcome(tried + of_several.tried, [*alerts, *of_several.alerts])
+
+
+def _owner(orders: Sequence[Order]) -> str:
+    """Return the partner that a customer has on the days of most of its orders; empty for none."""
+    held = Counter(order["own"] for order in orders if order["own"]).most_common(1)
+    return str(held[0][0]) if held else ""
 
 
 def _is_chosen(seen: Seen, customer: str, rival: str, orders: Sequence[Order]) -> bool:
@@ -159,9 +163,8 @@ def _of_several(seen: Seen, by_customer: Mapping[str, Sequence[Order]]) -> Outco
     """Return each rival and partner, with how likely as many of the rival's customers are its."""
     owner, region = {}, {}
     for customer, orders in by_customer.items():
-        held = Counter(order["own"] for order in orders if order["own"]).most_common(1)
-        if held:
-            owner[customer] = held[0][0]
+        if held := _owner(orders):
+            owner[customer] = held
             region[customer] = seen.label(customer, "region", orders[0]["day"])
     taken = defaultdict[str, dict[str, list[Order]]](dict)
     for customer in owner:
