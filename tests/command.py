@@ -33,3 +33,17 @@ def fenrun(*words: object, lang: str = "en", folder: Path | None = None) -> Done
         process.join(300)
         assert process.exitcode is not None, f"{words} does not end"
         return Done(process.exitcode, out.read_text("utf-8"), err.read_text("utf-8"))
+
+
+def what_is_known(workspace: Path) -> dict[str, bytes]:
+    """Return a workspace's files by path in it; not its cache, without which it knows as much.
+
+    What a cache gets depends on the clock: only of a file that has settled is its digest kept.
+    """
+    return {
+        path.relative_to(workspace).as_posix(): path.read_bytes()
+        for path in sorted(workspace.rglob("*"))
+        if path.is_file()
+        and "cache" not in path.relative_to(workspace).parts
+        and not path.name.startswith("log.db-")
+    }

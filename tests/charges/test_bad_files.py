@@ -12,7 +12,7 @@ import pytest
 
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
-from tests.command import fenrun
+from tests.command import fenrun, what_is_known
 
 HEAD = (
     "BilledCost,EffectiveCost,ContractedCost,ListCost,BillingAccountId,BillingCurrency,"
@@ -78,14 +78,14 @@ def test_refused_whole(name: str, tmp_path: Path) -> None:
     good.write_text(GOOD)
     bad.write_bytes(make(tmp_path))
     assert fenrun("import", store, good).code == 0
-    before = {f: f.read_bytes() for f in store.rglob("*") if f.is_file()}
+    before = what_is_known(store)
     done = fenrun("import", store, bad, "--json")
     assert done.code == 1
     assert code in {p["code"] for p in done.json()["problems"]}
     assert "Traceback" not in done.err and all(
         p["what"] and p["why"] and p["fix"] for p in done.json()["problems"]
     )
-    assert {f: f.read_bytes() for f in store.rglob("*") if f.is_file()} == before
+    assert what_is_known(store) == before
 
 
 def test_a_refused_file_does_not_make_a_workspace(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from fenrun.settle.explain import explain
 from fenrun.settle.imports import import_file, import_files
 from fenrun.settle.runs import settle_workspace
 from fenrun.store.facts import Imported, Store
+from tests.command import what_is_known
 
 DATA = Path(__file__).parent.parent / "data"
 SAMPLE = DATA / "focus_sample.csv"
@@ -108,7 +109,7 @@ def test_importing_twice_changes_nothing_in_any_wrapping(
     imported: tuple[Store, Imported], tmp_path: Path
 ) -> None:
     store, first = imported
-    before = _bytes(store.path)
+    before = what_is_known(store.path)
     for path, data in (
         (tmp_path / "again.csv", SAMPLE.read_bytes()),
         (tmp_path / "again.csv.gz", gzip.compress(SAMPLE.read_bytes())),
@@ -119,7 +120,7 @@ def test_importing_twice_changes_nothing_in_any_wrapping(
     with pa.CompressedOutputStream(str(tmp_path / "again.csv.zst"), "zstd") as out:
         out.write(SAMPLE.read_bytes())
     assert not import_file(store, tmp_path / "again.csv.zst", KNOWN).new
-    assert _bytes(store.path) == before
+    assert what_is_known(store.path) == before
 
 
 def test_the_same_content_twice_in_one_import_is_new_once(tmp_path: Path) -> None:
@@ -134,10 +135,6 @@ def test_the_same_content_twice_in_one_import_is_new_once(tmp_path: Path) -> Non
         ["file-unreadable"],
         False,
     ]
-
-
-def _bytes(path: Path) -> dict[str, bytes]:
-    return {str(f.relative_to(path)): f.read_bytes() for f in path.rglob("*") if f.is_file()}
 
 
 def test_parquet_holds_the_same_money(tmp_path: Path) -> None:

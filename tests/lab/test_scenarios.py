@@ -18,6 +18,7 @@ from fenrun.lab import whatif
 from fenrun.lab.run import Outcome
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
+from tests.command import what_is_known
 from tests.lab.worlds import KNOWN, PAYS, charge, of, owned, plan, scenario, workspace
 
 YEAR = parse_period("2024")
@@ -140,19 +141,9 @@ def test_nothing_of_a_scenario_is_in_the_workspace(store: Store, tmp_path: Path)
 
     What it caches, such as that a file is what was written, is no knowledge; months are not kept.
     """
-
-    def files() -> dict[str, bytes]:
-        return {
-            str(path): path.read_bytes()
-            for path in sorted(store.path.rglob("*"))
-            if path.is_file()
-            and not path.name.startswith("log.db-")
-            and "cache" not in path.relative_to(store.path).parts
-        }
-
-    before = files()
+    before = what_is_known(store.path)
     _outcome(store, "labels: [{label: region, value: north}]\nprices: [{list: -10 %}]")
-    assert files() == before
+    assert what_is_known(store.path) == before
     assert not list(store.path.glob("cache/**/*.parquet"))
 
 

@@ -15,6 +15,7 @@ from fenrun.lab.varying import varying
 from fenrun.plan.rows import Plan
 from fenrun.settle.facts import plans_as_of
 from fenrun.store.facts import Store
+from tests.command import what_is_known
 from tests.lab.worlds import KNOWN, PAYS, charge, owned, plan, scenario, workspace
 
 YEAR = parse_period("2024")
@@ -131,9 +132,9 @@ def plan_of(store: Store) -> Plan:
 
 
 def test_a_sweep_leaves_no_trace(store: Store) -> None:
-    before = sorted(path for path in store.path.rglob("*") if path.is_file())
+    before = what_is_known(store.path)
     table = sweep(store, scenario(_VARIED), YEAR).table()
-    assert sorted(path for path in store.path.rglob("*") if path.is_file()) == before
+    assert what_is_known(store.path) == before
     assert table.column_names[:4] == ["variant", "low", "step", "currency"]
     assert table.num_rows == 6
 

@@ -72,6 +72,7 @@ def test_what_is_restored_says_the_same(closed: Path, store: Store, tmp_path: Pa
     assert (problems, made.events, made.taken) == ([], 6, "2024-11-01T00:00:00Z")
     assert (tmp_path / "b.zip").stat().st_mode & 0o777 == 0o600
     assert restore(tmp_path / "b.zip", tmp_path / "new/ws") == (made, [])
+    assert not (tmp_path / "new/ws/cache").exists()
     again = Store.open(tmp_path / "new/ws")
     assert again.log.events() == store.log.events() and again.broken(made.head) == []
     assert _statements(again) == before and before
@@ -82,7 +83,6 @@ def test_what_is_restored_says_the_same(closed: Path, store: Store, tmp_path: Pa
         assert (again.path / name).stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(again.path / "portal/portal.sqlite3")) as portal:
         assert portal.execute("SELECT who FROM grants").fetchall() == [("one",)]
-    assert not (again.path / "cache").exists()
 
 
 def test_a_backup_waits_for_an_import_that_is_being_written(

@@ -22,7 +22,7 @@ from fenrun.proof.verify import verify
 from fenrun.settle.explain import explain
 from fenrun.statement.rows import statement_of
 from fenrun.store.facts import Store
-from tests.command import fenrun
+from tests.command import fenrun, what_is_known
 
 DATA = Path(__file__).parents[1] / "data"
 AUGUST, SEPTEMBER = parse_period("2024-08"), parse_period("2024-09")
@@ -54,7 +54,7 @@ def test_what_format_3_closed_is_read_and_goes_on(store: Store, tmp_path: Path) 
 def test_another_format_is_refused_and_left_as_it_is(store: Store, written: int) -> None:
     marker = store.path / "fenrun.json"
     marker.write_text(json.dumps({"fenrun": "workspace", "format": written}), "utf-8")
-    before = {path: path.read_bytes() for path in store.path.rglob("*") if path.is_file()}
+    before = what_is_known(store.path)
     for words in (
         ("settle", store.path, "--period", "2024-09"),
         ("import", store.path, DATA / "sample-plan.yaml"),
@@ -63,4 +63,4 @@ def test_another_format_is_refused_and_left_as_it_is(store: Store, written: int)
     ):
         said = fenrun(*words)
         assert said.code == 1 and f"format {written}" in said.err and "format 3" in said.err, words
-    assert {path: path.read_bytes() for path in store.path.rglob("*") if path.is_file()} == before
+    assert what_is_known(store.path) == before
