@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from bench.timing import Step, Took, no_step
 from bench.work import Counted
 from fenrun.charges.stored import load_charges
 from fenrun.engine.duckdb import DuckDB
-from fenrun.settle.facts import facts_as_of, kept_months
+from fenrun.settle.facts import facts_as_of
+from fenrun.settle.kept_months import KeptMonths
 from fenrun.store.facts import Store
 
 _FLOOR = """
@@ -25,24 +27,29 @@ FROM charges GROUP BY BillingAccountId"""
 def run(rows: int, repeats: int = 3, step: Step = no_step) -> dict[str, Any]:
     """Settle one month of so many charges, a quarter's last.
 
-    The floor is one grouped sum over the columns that the plan needs, from the same files.
+    The floor is one grouped sum over the columns that the plan needs, from the same files. These
+    are merged before, as the first settlement of a month does, once.
 
-    Returns median seconds of both, their ratios, the peak memory of a process that only settles,
-    and the counted work of one settlement.
+    Returns the seconds of merging, median seconds of both, their ratios, the peak memory of a
+    process that only settles, and the counted work of one settlement.
     """
     with tempfile.TemporaryDirectory(prefix="fenrun-month-") as scratch:
         store, imported = worlds.import_month(Path(scratch), rows)
         step(1)
+        facts = facts_as_of(store, worlds.KNOWN)
+        merged, _ = timing.timed(lambda: facts.merge_files(worlds.PERIOD))
         tooks = in_turns(store, repeats, step)
-        kept_months(store).clear()
         engine = Counted(Path(scratch))
-        facts_as_of(store, worlds.KNOWN).settle(worlds.PERIOD, worlds.KNOWN, engine=engine)
+        replace(facts, kept=KeptMonths(Path(scratch) / "kept")).settle(
+            worlds.PERIOD, worlds.KNOWN, engine=engine
+        )
         step(1)
     floor, settle = (timing.medians(name, tooks[name]) for name in ("floor", "settle"))
     return {
         "rows": rows,
         **timing.seconds("import", imported),
         "import_rows_per_s": round(rows / imported.wall),
+        **timing.seconds("merge", merged),
         **floor,
         **settle,
         "ratio_to_floor": timing.ratio(tooks["settle"], tooks["floor"]),
@@ -75,5 +82,7 @@ def _floor(workspace: str) -> Took:
 
 def _settle(workspace: str) -> Took:
     store = Store(Path(workspace))
-    kept_months(store).clear()
-    return timing.timed(lambda: worlds.settled(facts_as_of(store, worlds.KNOWN)))[0]
+    with tempfile.TemporaryDirectory(prefix="fenrun-settled-") as scratch:
+        return timing.timed(
+            lambda: worlds.settled_anew(facts_as_of(store, worlds.KNOWN), Path(scratch))
+        )[0]

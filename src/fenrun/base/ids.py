@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 _SHOWN = 12
+_CANONICAL = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str
+)
 
 AT = "\x1f"
 """What stands between an issuer and a subject of it."""
@@ -15,8 +18,7 @@ AT = "\x1f"
 
 def digest(*parts: Any) -> str:
     """Return a hex SHA-256 over the parts as canonical JSON."""
-    text = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(parts).encode()).hexdigest()
 
 
 def short(full: str) -> str:

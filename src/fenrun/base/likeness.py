@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
 from fenrun.base.words import Message
 
@@ -40,6 +41,7 @@ _NO_NAMES = re.compile(
 )
 
 
+@lru_cache(maxsize=65_536)
 def is_no_name(text: str) -> bool:
     """Return whether programs write a text where they have no value: `None`, `nan`, `#N/A`, `-`."""
     return _NO_NAMES.fullmatch(text.strip()) is not None
@@ -50,8 +52,11 @@ def tidy(text: str) -> str:
 
     Nor does it keep what spreadsheets are told by that it is a text.
     """
-    if _SEEN.fullmatch(text):
-        return text
+    return text if _SEEN.fullmatch(text) else _tidied(text)
+
+
+@lru_cache(maxsize=65_536)
+def _tidied(text: str) -> str:
     found = _without_unseen(unicodedata.normalize("NFC", text)).strip()
     while (bare := _without_guard(found).strip()) != found:
         found = bare

@@ -46,7 +46,7 @@ def natural_type(
     only 18.
     """
     scale, whole = least, 1
-    for value in values:
+    for value in set(values):
         if value is not None:
             scale = max(scale, decimals(value))
             whole = max(whole, value.adjusted() + 1)

@@ -9,6 +9,7 @@ import calendar
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from fenrun.base.words import Message, Unreadable
@@ -75,6 +76,7 @@ _PERIOD = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def parse_period(text: str) -> Period:
     """Read `2024-09`, `2024-Q3`, `2024-H2`, `2024`, or first and last month: `2024-07/2025-06`.
 
@@ -183,6 +185,7 @@ def parse_day(text: str) -> date:
     return day
 
 
+@lru_cache(maxsize=4096)
 def _day(text: str) -> date | None:
     found = _DAY.fullmatch(text.strip())
     if not found:

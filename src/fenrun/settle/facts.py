@@ -146,15 +146,22 @@ class Facts:
         engine = engine or new_engine()
         as_of = AsOf(period.last_day, known)
         sources = {short(item.id): item.source for item in self.charges}
-        if self.kept:
-            months = charged(self.plans, period)
-            merge_months(billed_in(self.charges, months), self._holders)
+        self.merge_files(period)
         facts = (engine, self.source, self.agreed_book, self.agreed_plans, period, as_of)
         more = (inspect, by_customer, self.figures(period), self.rounding)
         run = settle(*facts, progress, sources, make, self.kept, *more)
         problems = in_order([*run.problems, *self._problems_of_terms()])
         terms = partial(sources_read, self.plans, self.terms)
         return replace(run, problems=tuple(problems), terms=terms, cuts=self.cuts)
+
+    def merge_files(self, period: Period) -> None:
+        """Merge the files of months that the period reads and that have many, if months are kept.
+
+        Raises Refused for files that were edited.
+        """
+        if self.kept:
+            months = charged(self.plans, period)
+            merge_months(billed_in(self.charges, months), self._holders)
 
     def _holders(self) -> dict[tuple[str, str], str]:
         """Return to whom the customers of accounts are credited, as far as links say it plainly."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from fenrun.base.likeness import is_no_name, is_shortened, tidy
@@ -16,11 +17,19 @@ from fenrun.tables.from_xlsx import IDS
 _MOST_CHARACTERS = 200
 _LONGEST = {"name": 500, "role": 60, "covers": 2000, "reason": 2000}
 """The most characters of a value: what every database of the portal holds."""
+_FEWEST_CHARACTERS = min(_LONGEST.values())
 _NAMES = ("party", "subject", "issuer", "customer", "partner")
 """Columns in which `None` or `#N/A` is what a program writes for nothing."""
 _WRITTEN_BY_HAND = (".yaml", ".yml")
 """The endings of files that no program exports: a party can be called None there."""
+_IDS = IDS - {"id"}
 _TIMED = re.compile(r"(\S+)[T ](\d{2}):(\d{2})")
+
+
+@lru_cache(maxsize=64)
+def _lower(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of columns as they are looked for: those of all rows of a table at once."""
+    return tuple(str(column).strip().lower() for column in columns)
 
 
 class Fields:
@@ -37,23 +46,37 @@ class Fields:
         self.row_no = place.row
         self.problems: list[Problem] = []
         self._source, self._cells = place.source, cells
-        self.fields = {
-            str(column).strip().lower(): "" if value is None else str(value).strip()
-            for column, value in fields.items()
-            if column is not None
-        }
-        self.unread = {column for column, value in fields.items() if isinstance(value, Message)}
+        if None in fields:  # cells to the right of the header
+            fields = {column: value for column, value in fields.items() if column is not None}
+        texts = ["" if value is None else str(value).strip() for value in fields.values()]
+        self.fields = dict(zip(_lower(tuple(fields)), texts))
+        self.unread = {c for c, value in fields.items() if isinstance(value, Message)}
         for column in sorted(self.unread):
             self._add("book-value", column, fields[column])
-        for column in (IDS - {"id"}) & self.fields.keys():
+        for column in _IDS & self.fields.keys():
             self.fields[column] = tidy(self.fields[column])
-        if not place.source.lower().endswith(_WRITTEN_BY_HAND):
-            for column in (c for c in _NAMES if is_no_name(self.fields.get(c, ""))):
-                self.reject(column, "book-no-name", text=self.fields[column])
-        for column in (c for c in _NAMES if is_shortened(self.fields.get(c, ""))):
-            self.reject(column, "book-shortened", text=self.fields[column])
-        for column in sorted(self.fields.keys() - columns.keys()):
-            self._add("book-key", column, Message("book-column", {"column": column, "of": table}))
+        self._reject_no_names()
+        if not self.fields.keys() <= columns.keys():
+            for column in sorted(self.fields.keys() - columns.keys()):
+                detail = Message("book-column", {"column": column, "of": table})
+                self._add("book-key", column, detail)
+        if max(map(len, texts), default=0) > _FEWEST_CHARACTERS or "\0" in "".join(texts):
+            self._reject_too_long()
+
+    def _reject_no_names(self) -> None:
+        """Note names that no person wrote: what programs and spreadsheets make of some."""
+        is_exported = not self._source.lower().endswith(_WRITTEN_BY_HAND)
+        for column in _NAMES:
+            text = self.fields.get(column)
+            if not text:
+                continue
+            if is_exported and is_no_name(text):
+                self.reject(column, "book-no-name", text=text)
+            if is_shortened(text):
+                self.reject(column, "book-shortened", text=text)
+
+    def _reject_too_long(self) -> None:
+        """Note values that no database holds."""
         for column, value in self.fields.items():
             most = _LONGEST.get(column, _MOST_CHARACTERS)
             if "\0" in value:
@@ -130,6 +153,7 @@ class Fields:
             self.reject("to", "book-ends-early", start=start, end=end)
 
 
+@lru_cache(maxsize=4096)
 def _day_from(text: str) -> date:
     """Read the first whole day from a time on: a time after midnight leaves the next day."""
     timed = _TIMED.fullmatch(text.strip())
@@ -143,6 +167,7 @@ def _day_from(text: str) -> date:
     return day + timedelta(days=1)
 
 
+@lru_cache(maxsize=4096)
 def _day_to(text: str) -> date:
     """Read the first day that is not whole any more."""
     timed = _TIMED.fullmatch(text.strip())
