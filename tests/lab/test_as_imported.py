@@ -100,6 +100,7 @@ def _usage(draw: st.DrawFn) -> str:
 def _agreements(draw: st.DrawFn) -> str:
     kind = draw(st.sampled_from(("commit", "prepay")))
     agreed = f"kind: {kind}, customer: K1, amount: 100, currency: CNY, from: {draw(days)}"
+    agreed += ", to: 2031-01-01"
     return f"agreements: [{{agreement: B-S, {agreed}}}]"
 
 

@@ -179,6 +179,14 @@ def test_what_changes_nothing_or_looks_odd_is_said(store: Store, text: str, code
         ("moves: [{role: partner, to: P9}]", "scenario-party", 3),
         ("won: [{customer: K1, like: K2}]", "scenario-there", 3),
         ("won: [{customer: K9, like: K7}]", "scenario-party", 3),
+        ("agreements: [{agreement: B-1, customer: K1, to: 2025-01-01}]", "scenario-value", 3),
+        ("agreements: [{agreement: B-1, customer: K1, amount: 9}]", "scenario-value", 3),
+        (
+            "agreements:\n  - {agreement: B-1, kind: prepay, customer: K1, to: 2025-01-01,"
+            " amount: 9, currency: CNY, shortfall: 2 %}",
+            "scenario-value",
+            4,
+        ),
         ("plans: [{plan: other, set: {basis: list}}]", "scenario-no-plan", 3),
         ("plans: [{plan: growth, set: {earn.sum.nothing.cap: 1}}]", "scenario-nowhere", 3),
         ("plans: [{plan: growth, set: {basis: nonsense}}]", "scenario-plan", 3),

@@ -495,12 +495,14 @@ class Catalogue:
         """Yield commits of a partner's customers to more than they use, where plans ask of them."""
         if "agreements" not in tables_read(self.plans):
             return
-        currency = self.plans[0].currency
+        currency, span = self.plans[0].currency, self.lab.period.span
+        days = {"from": str(span.start), "to": str(span.end)}
         for partner in self.partners:
             used = {k: self.spent.get(k, _NOTHING) for k in self._customers(partner)}
             agreed = [
                 {
                     **{"agreement": f"commit-{k}", "customer": k, "amount": f"{_OVER * spent:f}"},
+                    **days,
                     **{"currency": currency, "shortfall": _percent(self.assumed.shortfall)},
                 }
                 for k, spent in used.items()

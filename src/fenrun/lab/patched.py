@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from fenrun.base.problem import Place, Problem, Refused, in_order, refused
 from fenrun.base.table import from_rows
-from fenrun.base.when import OPEN_END, Period
+from fenrun.base.when import Period
 from fenrun.book.as_of import Sources
 from fenrun.book.rows import TABLES
 from fenrun.engine.choose import new_engine
@@ -24,7 +24,7 @@ from fenrun.lab.book_patch import BookPatch
 from fenrun.lab.charge_patch import ChargePatch
 from fenrun.lab.chosen import BookRows, Chooser
 from fenrun.lab.plan_patch import patched_plan
-from fenrun.lab.scenario import Scenario
+from fenrun.lab.scenario import Scenario, agreed
 from fenrun.plan.read import PlanFile, plan_as_of
 from fenrun.plan.source import Path_
 from fenrun.settle.facts import Facts, facts_as_of, in_force, knowledge_time, plans_as_of
@@ -35,7 +35,6 @@ from fenrun.store.facts import Import, Store
 from fenrun.terms.rows import TABLES as TERMS
 from fenrun.terms.rows import Agreement
 
-_AGREED = ("agreement", "kind", "customer", "amount", "shortfall", "covers")
 _OF_BOOK = ("labels", "moves", "figures", "rates", "won")
 _OF_CHARGES = ("won", "usage", "coupons", "prices", "shifts")
 
@@ -188,10 +187,7 @@ class Lab:
             if patch.customer not in listed:
                 values = {"party": patch.customer}
                 raise Refused([Problem("scenario-party", scenario.place(path), values)])
-            start, end = scenario.day(patch.start), patch.until or OPEN_END
-            blank = Agreement("", "", "", "", start, end, None, "", "", None, "", 0)
-            said = patch.model_dump(include={*_AGREED})
-            found.append(replace(blank, **said, currency=patch.currency or ""))
+            found.append(agreed(patch, scenario.text.start))
         return tuple(found)
 
     def _with(self, sources: Sources, more: Sources) -> Sources:

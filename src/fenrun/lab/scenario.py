@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +11,17 @@ from pathlib import Path
 import yaml
 
 from fenrun.base.problem import Place, Problem, Refused
-from fenrun.lab.scenario_text import NOBODY, ChosenText, ScenarioText
+from fenrun.base.when import OPEN_END
+from fenrun.lab.scenario_text import NOBODY, AgreementText, ChosenText, ScenarioText
 from fenrun.lab.variants import wrong_variants
 from fenrun.plan.conditions import DATED, ConditionError, parse, walk
 from fenrun.plan.refusals import content_of, read_keys
 from fenrun.plan.source import Path_, Source
 from fenrun.plan.vocabulary import About
+from fenrun.tables.records import rows_from
+from fenrun.tables.written import as_written
+from fenrun.terms.read import COLUMNS, LAYOUT
+from fenrun.terms.rows import Agreement
 
 PATCHES = (
     "plans",
@@ -39,6 +44,7 @@ _NEEDS_ONE = {
     "prices": ("list", "contracted"),
 }
 """Of these keys a patch has exactly one."""
+_AGREED = ("agreement", "kind", "customer", "amount", "shortfall", "covers")
 
 
 @dataclass(frozen=True)
@@ -122,8 +128,28 @@ def _wrong(text: ScenarioText, written: Source) -> Iterator[Problem]:
                 yield Problem("scenario-transition", place, {"missing": key})
         if move.of not in ("customer", "party") and (move.where or move.spend):
             yield Problem("scenario-of-ids", place, {"of": move.of})
+    yield from _wrong_agreements(text, written)
     yield from _wrong_conditions(text, written)
     yield from wrong_variants(text, written)
+
+
+def agreed(patch: AgreementText, start: date) -> Agreement:
+    """Return what a customer agrees to, from its own first day or that of the scenario."""
+    days = patch.start or start, patch.until or OPEN_END
+    blank = Agreement("", "", "", "", *days, None, "", "", None, "", 0)
+    said = patch.model_dump(include={*_AGREED})
+    return replace(blank, **said, currency=patch.currency or "")
+
+
+def _wrong_agreements(text: ScenarioText, written: Source) -> Iterator[Problem]:
+    """Yield what no file of terms may say of an agreement; conditions are looked at by others."""
+    for number, patch in enumerate(text.agreements):
+        made = replace(agreed(patch, text.start), covers="")
+        rows = [(0, as_written(asdict(made), COLUMNS["agreements"]))]
+        _, problems = rows_from({"agreements": rows}, "", LAYOUT)
+        for problem in problems:
+            said = {"key": problem.values["column"], "detail": problem.values["detail"]}
+            yield Problem("scenario-value", written.place(("agreements", number)), said)
 
 
 def _wrong_conditions(text: ScenarioText, written: Source) -> Iterator[Problem]:

@@ -221,7 +221,9 @@ class AgreementText(Text):
     start: Day | None = Field(
         None, alias="from", description="First day; else the scenario's own `from`."
     )
-    until: Day | None = Field(None, alias="to", description="First day after; open without it.")
+    until: Day | None = Field(
+        None, alias="to", description="First day after; a commit or prepayment needs it."
+    )
 
 
 class ShiftText(Text):
