@@ -171,8 +171,8 @@ class StoredCharges:
             rows = file.stored.rows_of(file.meant())
             if rows is not None:
                 tables = (f"near_rows_{file.number}", f"near_accounts_{file.number}")
-                self.engine.load(tables[0], rows)
-                self.engine.load(tables[1], file.account_table)
+                self.engine.show(tables[0], rows)
+                self.engine.show(tables[1], file.account_table)
                 self.near[file.number] = Near(rows, tables)
 
     def with_scale(self, scale: int) -> StoredCharges:
