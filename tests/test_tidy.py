@@ -170,6 +170,13 @@ def test_lines_are_short() -> None:
     assert not wide
 
 
+def test_no_text_holds_what_nobody_sees() -> None:
+    """A NUL in a page makes it a binary file for whoever searches it."""
+    texts = [*TEXTS, *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), *SRC.rglob("*.yaml")]
+    unseen = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+    assert not [path for path in texts if unseen.search(path.read_bytes().decode("utf-8"))]
+
+
 def test_the_reference_names_everything() -> None:
     """The reference names every problem, command, key and column, as the generator finds them."""
     import importlib.util

@@ -2840,8 +2840,9 @@ def entry(code: str) -> str:
     problem = shown(code)
     assert problem is not None, code
     also = "".join(f", also {place}" for place in problem.also)
+    told = GALLERY[code].told.strip().replace("\0", "\N{SYMBOL FOR NULL}")
     parts = [
-        f"## {code}\n\n```text\n{GALLERY[code].told.strip()}\n```\n",
+        f"## {code}\n\n```text\n{told}\n```\n",
         f"{problem.severity}, at `{problem.place}`{also}\n",
     ]
     for lang in ("en", "zh-CN"):
