@@ -162,3 +162,16 @@ def test_months_by_themselves_are_their_first_days(tmp_path: Path) -> None:
     done = _import(Store(tmp_path / "ws"), path, columns=COLUMNS, fills=ISSUER)
     assert done.facts["quarantined"] == len(no_month)
     assert (done.facts["first_billed"], done.facts["last_billed"]) == ("2024-09-01", "2024-09-01")
+
+
+def test_what_a_header_lacks_is_said_once(tmp_path: Path) -> None:
+    """Not once for each column: three lines of each hid what had to be decided."""
+    header = "BillingAccountId,billedcost,BillingCurrency,BillingPeriodStart,ChargePeriodStart"
+    row = "A1,1,CNY,2024-09-01,2024-09-03,Cloud,red,round"
+    path = _write(tmp_path, f"{header},InvoiceIssuerName,Colour,Shape", row)
+    problems, codes = preview_charges(path).problems, ("unknown", "spelling", "missing")
+    said = {code: [p.values for p in problems if p.code == f"column-{code}"] for code in codes}
+    assert said["unknown"] == [{"column": "Colour, Shape"}]
+    assert said["spelling"] == [{"value": "billedcost (BilledCost)"}]
+    (missing,) = said["missing"]
+    assert {"ServiceName", "ChargeCategory"} <= set(missing["column"].split(", "))

@@ -367,21 +367,24 @@ def _of_effective_cost(staged: Staged, rounding: Sequence[str]) -> Iterator[Prob
 def _of_header(staged: Staged) -> Iterator[Problem]:
     """Yield what the header shows: unknown columns, other spellings, missing ones, floats."""
     source, known = staged.source, focus_columns()
-
-    def problem(code: str, column: str, **values: Any) -> Problem:
-        return Problem(code, Place(source.path.name, 1, column), {"column": column, **values})
-
+    found: dict[str, list[str]] = {"column-unknown": [], "column-spelling": []}
     for spelt, column in source.names.items():
         if column not in known and not column.startswith("x_"):
-            yield problem("column-unknown", column)
+            found["column-unknown"].append(column)
         elif spelt != column and column not in source.agreed:
-            yield problem("column-spelling", column, value=spelt)
+            found["column-spelling"].append(f"{spelt} ({column})")
         if column in source.floats & {*COSTS}:
-            yield problem("cost-is-float", column)
-    for focus in known.values():
-        in_every_version = focus.since == "1.0" and focus.until == "1.4"
-        if focus.mandatory and in_every_version and focus.name not in source.columns:
-            yield problem("column-missing", focus.name)
+            yield Problem("cost-is-float", Place(source.path.name, 1, column), {"column": column})
+    found["column-missing"] = [
+        focus.name
+        for focus in known.values()
+        if focus.mandatory and focus.since == "1.0" and focus.until == "1.4"
+        if focus.name not in source.columns
+    ]
+    for code, columns in found.items():
+        if columns:
+            said = "value" if code == "column-spelling" else "column"
+            yield Problem(code, Place(source.path.name, 1), {said: ", ".join(columns)})
     absent = [column for column in ("InvoiceId", ORDER) if column not in source.columns]
     if absent:
         yield Problem("coverage", Place(source.path.name, 1), {"columns": ", ".join(absent)})
