@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,7 @@ from fenrun.book.rows import (
     Party,
     Rate,
 )
-from fenrun.store.facts import Imported, Store
 from fenrun.tables.fields import Fields
-from fenrun.tables.kept import import_tables
 from fenrun.tables.layout import Layout
 from fenrun.tables.records import Cells, Records, read_tables, rows_from
 
@@ -98,11 +96,6 @@ def book_from(
     """
     tables, problems = rows_from(records, source, LAYOUT, cells)
     return Book(**tables), problems
-
-
-def import_book(store: Store, path: Path, known: datetime) -> Imported:
-    """Append a book file's facts, known from a moment (UTC), to the store. Raises Refused."""
-    return import_tables(store, path, known, LAYOUT)
 
 
 def _party(row: Fields) -> list[Party]:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from fenrun.base.money import parse_amount
 from fenrun.base.when import parse_day
 from fenrun.events.rows import EVENT_KINDS, PAYMENT_KINDS, TABLES, Event, Payment, Trade
-from fenrun.store.facts import Imported, Store
 from fenrun.tables.fields import Fields
-from fenrun.tables.kept import import_tables
 from fenrun.tables.layout import Layout
 
 COLUMNS = {
@@ -53,11 +49,6 @@ COLUMNS = {
     },
 }
 """The columns of each table in files, and whether they must be there."""
-
-
-def import_events(store: Store, path: Path, known: datetime) -> Imported:
-    """Append a file's events, known from a moment (UTC), to the store. Raises Refused."""
-    return import_tables(store, path, known, LAYOUT)
 
 
 def _event(row: Fields) -> list[Event]:

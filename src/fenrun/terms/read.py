@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from fenrun.base.money import parse_amount, parse_rate
@@ -13,9 +11,7 @@ from fenrun.base.when import LONG_AGO, OPEN_END
 from fenrun.base.words import Unreadable
 from fenrun.plan.conditions import ConditionError, parse
 from fenrun.plan.vocabulary import AGREEMENT_KINDS
-from fenrun.store.facts import Imported, Store
 from fenrun.tables.fields import Fields
-from fenrun.tables.kept import import_tables
 from fenrun.tables.layout import Layout
 from fenrun.terms.limits import parse_limit
 from fenrun.terms.rows import (
@@ -96,11 +92,6 @@ COLUMNS = {
 _WITH_AMOUNT = ("commit", "prepay", "reservation")
 """The kinds of agreements that mean nothing without an amount and a span."""
 _MOST_STEPS = 100
-
-
-def import_terms(store: Store, path: Path, known: datetime) -> Imported:
-    """Append a file's terms, known from a moment (UTC), to the store. Raises Refused."""
-    return import_tables(store, path, known, LAYOUT)
 
 
 def _agreement(row: Fields) -> list[Agreement]:
