@@ -124,11 +124,13 @@ class Book:
         return self._links_with("subject", subjects)
 
     def _links_with(self, column: str, values: Iterable[str]) -> pa.Table:
-        names, before, found = set(values), 0, []
+        names, before, found = set(values), 0, [self.links.slice(0, 0)]
         for part in self.parts or (self.links,):
-            found.append(_rows_by(Same(part), column).of(names) + before)
+            rows = _rows_by(Same(part), column).of(names)
+            if len(rows):  # of all parts at once, Arrow puts these together first
+                found.append(self.links.slice(before, part.num_rows).take(pa.array(rows)))
             before += part.num_rows
-        return self.links.take(pa.array(np.concatenate(found)))
+        return pa.concat_tables(found)
 
 
 class Same:
