@@ -2182,6 +2182,15 @@ GALLERY: dict[str, Shows] = {
         "june.csv again with other costs, as june-2.csv",
         act=_told_otherwise(BilledCost="6.00", ListCost="9.00"),
     ),
+    "charges-shifted": settled(
+        "june.csv again with all times 8 hours earlier, as june-2.csv",
+        act=_told_otherwise(
+            BillingPeriodStart="2024-08-31T16:00:00Z",
+            BillingPeriodEnd="2024-09-30T16:00:00Z",
+            ChargePeriodStart="2024-09-01T16:00:00Z",
+            ChargePeriodEnd="2024-09-02T16:00:00Z",
+        ),
+    ),
     "ids-shortened": settled(
         "an account id of twelve digits, as a spreadsheet saved it",
         content=_csv(BillingAccountId="1.23457E+11"),
