@@ -17,8 +17,8 @@ no cost is changed by a digit. A file whose money cannot be read exactly is refu
 - `gaps`, `profiles/`: what providers publish that their exports leave empty.
 - `facts`: what the manifest says of the charges.
 - `stored`: the files of an import, and the charges of several as one table.
-- `redelivered`, `shifts`: charges that two imports hold under other names, with other amounts, or in
-  another time zone.
+- `redelivered`, `shifts`: charges that two imports hold under other names, with other amounts,
+  or in another time zone.
 - `pieces`, `sales`: charges that two imports hold in other pieces, or from two issuers.
 - `within`: charges that one file holds by the day, and again as their sum.
 - `overlaps`, `delivered`: charges that two imports hold; whose place a delivery takes.

@@ -151,7 +151,8 @@ class _Side:
 
     def __init__(self, charges: Charges):
         self.charges = charges
-        self.named = digested(charges, IDENTIFYING, MOMENTS, ())
+        self.names = digested(charges, IDENTIFYING, (), ())
+        self.named = digested(charges, (), MOMENTS, (), self.names)
         self.paid = digested(charges, _ACCOUNT, _WHEN, ("BilledCost",))
         self.is_billed = Decimals(charges.columns["BilledCost"]).other & ~self._is_correction
 
@@ -208,12 +209,10 @@ class _Side:
 
         Of what names a charge and is billed, of what is billed, and of what names one of a day.
         """
-        names = digested(self.charges, IDENTIFYING, (), ())
-        billed = digested(self.charges, _ACCOUNT, (), ("BilledCost",))
         for digests, rows in (
-            (mixed(names, billed.view(np.int64)), self.is_named),
-            (billed, self.is_billed),
-            (names, self.is_long),
+            (digested(self.charges, (), (), ("BilledCost",), self.names), self.is_named),
+            (digested(self.charges, _ACCOUNT, (), ("BilledCost",)), self.is_billed),
+            (self.names, self.is_long),
         ):
             yield digests[rows], rows
 
