@@ -1658,6 +1658,17 @@ GALLERY: dict[str, Shows] = {
         "charges.csv", lambda: _csv().replace(b",", b"\t"), "tabs in the place of commas"
     ),
     "file-not-table": file("charges.xls", lambda: b"\xd0\xcf\x11\xe0\0", "an old workbook"),
+    "file-packed": file("charges.7z", lambda: b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    "json-lists": file(
+        "charges.json",
+        lambda: json.dumps({"usage": [ROW], "tax": [ROW]}).encode(),
+        "two lists of charges in one object",
+    ),
+    "json-pages": file(
+        "charges.json",
+        lambda: json.dumps({"value": [ROW], "nextLink": "https://cloud.example/2"}).encode(),
+        "the first page of an answer",
+    ),
     "zip-contents": file(
         "charges.zip",
         lambda: _zip(**{"a.csv": _csv(), "b.csv": _csv()}),
