@@ -220,6 +220,11 @@ REFUSED = {
         f'{{"usage": [{_json(", ")}], "tax": [{_json(", ")}]}}'.encode(), "json-lists", 1),
     "JSON that has a next page": (
         f'{{"value": [{_json(", ")}], "meta": {{"hasMore": true}}}}'.encode(), "json-pages", 1),
+    "JSON that counts more rows": (
+        f'{{"Data": {{"TotalCount": 4, "Items": {{"Item": [{_json(", ")}]}}}}}}'.encode(),
+        "json-pages",
+        1,
+    ),
     "JSON of rows without their columns": (b'{"columns": ["a"], "rows": [[1, 2]]}', "not-focus", 1),
     "a tar": (_tar(), "file-packed", 0),
     "a tar in gz": (gzip.compress(_tar()), "file-packed", 0),

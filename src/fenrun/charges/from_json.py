@@ -28,6 +28,9 @@ _MORE = re.compile(
 )
 """What they call the next page."""
 
+_COUNT = re.compile(r"(?i)total|(total_?)?(count|records|rows|items|size|num(ber)?)")
+"""What they call the rows of all pages, counted."""
+
 Row = dict[str, str]
 
 
@@ -95,7 +98,7 @@ def _unwrapped(file: str, row: int, value: Any) -> Iterable[Any]:
     if len(found) > 1:
         names = ", ".join(path for path, _ in found)
         raise refused("json-lists", Place(file, row), names=names)
-    more = _next_page(value, 0)
+    more = _says_more(value, len(found[0][1]), 0)
     if more:
         raise refused("json-pages", Place(file, row), name=more)
     return found[0][1]
@@ -134,14 +137,16 @@ def _table(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     return [dict(zip(names, row)) for row in rows] if is_table else None
 
 
-def _next_page(value: Any, deep: int) -> str:
-    """Return the name under which an object says that there are more rows; nothing for none."""
+def _says_more(value: Any, rows: int, deep: int) -> str:
+    """Return the name under which an object says that it lacks rows; nothing where it has all."""
     if not isinstance(value, dict) or deep > _DEEPEST:
         return ""
     for name, item in value.items():
-        if _MORE.fullmatch(name) and item and not isinstance(item, list) and item != "false":
+        is_next = _MORE.fullmatch(name) and item and not isinstance(item, list) and item != "false"
+        is_count = isinstance(item, _Number) and item.isdecimal() and _COUNT.fullmatch(name)
+        if is_next or (is_count and int(item) > rows):
             return name
-    return next(filter(None, (_next_page(item, deep + 1) for item in value.values())), "")
+    return next(filter(None, (_says_more(one, rows, deep + 1) for one in value.values())), "")
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
