@@ -2217,6 +2217,11 @@ GALLERY: dict[str, Shows] = {
         content=_csv(ChargePeriodStart="2024-05-02T00:00:00Z"),
         act=lambda store: undecided(store, KNOWN),
     ),
+    "ends-before-begin": settled(
+        "a charge from 12 to 2 September",
+        content=_csv(ChargePeriodStart="2024-09-12T00:00:00Z"),
+        act=lambda store: undecided(store, KNOWN),
+    ),
     "sums-within": settled(
         "two charges of a day in charges.csv, and their sum as one of two days",
         content=_csv()

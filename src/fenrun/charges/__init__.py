@@ -15,6 +15,7 @@ no cost is changed by a digit. A file whose money cannot be read exactly is refu
 - `notations`: amounts as accounts and forms write them.
 - `zones`: times without a zone, in the one that is said of them.
 - `gaps`, `profiles/`: what providers publish that their exports leave empty.
+- `far`, `backwards`: charges whose days or months cannot be meant.
 - `facts`: what the manifest says of the charges.
 - `stored`: the files of an import, and the charges of several as one table.
 - `redelivered`, `shifts`: charges that two imports hold under other names, with other amounts,

@@ -28,7 +28,7 @@ _MORE = re.compile(
 )
 """What they call the next page."""
 
-_COUNT = re.compile(r"(?i)total|(total_?)?(count|records|rows|items|size|num(ber)?)")
+_COUNT = re.compile(r"(?i)total|(@odata\.|total_?)?(count|records|rows|items|size|num(ber)?)")
 """What they call the rows of all pages, counted."""
 
 Row = dict[str, str]

@@ -200,7 +200,7 @@ _TOLD = {
     RESTATED: "charges-restated",
     SHIFTED: "charges-shifted",
 }
-BY_ITSELF = ("sums-within", "charges-far", "ids-shortened", "rows-repeated")
+BY_ITSELF = ("sums-within", "charges-far", "ends-before-begin", "ids-shortened", "rows-repeated")
 """The problems of a delivery by itself, which can be meant beside itself."""
 
 
@@ -272,6 +272,14 @@ def _far(item: Import) -> Problem:
     return Problem("charges-far", place, values, rows=said["rows"])
 
 
+def _backwards(item: Import) -> Problem:
+    said = item.facts["backwards"]
+    values = {name: said[name] for name in ("rows", "column", "starts", "ends")}
+    values |= {"amount": amounts(said["billed"]), "id": short(item.id)}
+    place = Place(item.source, said["row"], said["column"])
+    return Problem("ends-before-begin", place, values, rows=said["rows"])
+
+
 def _shortened(item: Import) -> Problem:
     said = item.facts["shortened"]
     values = {name: said[name] for name in ("rows", "column", "value")}
@@ -289,6 +297,7 @@ def _repeated(item: Import) -> Problem:
 _OF_ONE = {
     "within": _summed_within,
     "far": _far,
+    "backwards": _backwards,
     "shortened": _shortened,
     "repeated": _repeated,
 }
