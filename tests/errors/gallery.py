@@ -1999,6 +1999,16 @@ GALLERY: dict[str, Shows] = {
     "account-look-alike": settled(
         "BillingAccountId: a1, and A1 in the book", content=_csv(BillingAccountId="a1")
     ),
+    "account-unlinked-alike": settled(
+        "fenrun check: BillingAccountId: a1, and A1 in the book",
+        content=_csv(BillingAccountId="a1"),
+        act=check_workspace,
+    ),
+    "accounts-unlinked": settled(
+        "fenrun check: BillingAccountId: B7, and A1 in the book",
+        content=_csv(BillingAccountId="B7"),
+        act=check_workspace,
+    ),
     "account-uncredited": settled(
         "role: partner ... from: 2024-09-15",
         the_book=BOOK.replace("party: P1}\n", "party: P1, from: 2024-09-15}\n", 1),
