@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fenrun.charges.coded import Truths, micros_of
+from fenrun.charges.coded import Coded, Truths, micros_of
 from fenrun.charges.decimals import Decimals
 from fenrun.charges.overlaps import billed_in
 from fenrun.charges.staged import Charges
@@ -45,15 +45,19 @@ def ends_before_begin(charges: Charges) -> dict[str, Any]:
 
 def _backwards(charges: Charges, start: str, end: str) -> Truths | None:
     """Return the rows that bill something for a period that ends before it begins."""
-    starts, ends = (micros_of(charges.columns.get(name)) for name in (start, end))
-    if starts is None or ends is None:
+    ended = charges.columns.get(end)
+    starts, ends = micros_of(charges.columns.get(start)), micros_of(ended)
+    if starts is None or ends is None or isinstance(ended, Coded) or ended is None:
         return None
     found: Truths = ends < starts
     if found.any():
         found &= Decimals(charges.columns["BilledCost"]).other
-        found &= ~charges.columns[end].is_null().to_numpy(zero_copy_only=False)  # type: ignore[union-attr] # moments
+        found &= ~ended.is_null().to_numpy(zero_copy_only=False)
     return found
 
 
 def _said(charges: Charges, name: str, row: int) -> str:
-    return str(charges.columns[name][row].as_py())  # type: ignore[index] # moments
+    """Return a moment as text."""
+    micros = micros_of(charges.columns[name])
+    assert micros is not None
+    return str(np.datetime64(int(micros[row]), "us").astype("datetime64[s]")).replace("T", " ")

@@ -174,6 +174,13 @@ class _Side:
                 found |= column.codes >= 0
         return found & self.is_billed
 
+    @property
+    def names_resource(self) -> Truths:
+        """The rows that name a resource."""
+        column = self.charges.columns.get("ResourceId")
+        is_there = isinstance(column, Coded)
+        return column.codes >= 0 if is_there else np.zeros(len(self.paid), np.bool_)
+
     @cached_property
     def resources(self) -> tuple[Any, Truths]:
         """Digests of what is billed for which resource, capitals aside; and which rows name one."""
@@ -210,7 +217,7 @@ class _Side:
         Of what names a charge and is billed, of what is billed, and of what names one of a day.
         """
         for digests, rows in (
-            (digested(self.charges, (), (), ("BilledCost",), self.names), self.is_named),
+            (digested(self.charges, (), (), ("BilledCost",), self.names), self.is_billed),
             (digested(self.charges, _ACCOUNT, (), ("BilledCost",)), self.is_billed),
             (self.names, self.is_long),
         ):
@@ -352,7 +359,7 @@ def _restated(mine: _Side, theirs: _Side) -> Iterator[tuple[str, Numbers, Number
 def _shifted(mine: _Side, theirs: _Side) -> Iterator[tuple[int, Numbers, Numbers]]:
     """Yield by how many minutes rows of both are apart, and which they are, if they are enough.
 
-    They are named alike and bill the same; or bill many amounts for whatever; or are of a day, and
+    They are named alike and bill the same; or bill many amounts, whatever for; or are of a day, and
     named alike. Some of them must be at work at one time: what follows each other is no such bill.
     """
     sides = list(zip(mine.timeless(), theirs.timeless()))
@@ -389,11 +396,11 @@ def _apart(
 
 def _is_meant(kind: int, mine: _Side, theirs: _Side, rows: Numbers, others: Numbers) -> bool:
     """Return whether so many amounts, or so near sums, agree by no chance."""
-    if kind == 0:
-        return len(rows) >= _FEWEST
-    if kind == 1:
+    if kind < 2:
         different = len(mine.amounts(rows).array.unique())
-        return different >= _MANY and different * _HALF >= len(rows)
+        is_many = different >= _MANY and different * _HALF >= len(rows)
+        is_named = mine.names_resource[rows].any() or different >= _FEWEST
+        return bool(is_named) if kind == 0 else is_many
     sums = [np.nansum(side.amounts(at).doubles) for side, at in ((mine, rows), (theirs, others))]
     is_near = bool(sums[1]) and 1 / _FACTOR <= sums[0] / sums[1] <= _FACTOR
     return len(rows) >= _FEWEST and is_near

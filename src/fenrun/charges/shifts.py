@@ -1,7 +1,8 @@
 """Charges that begin as much later or earlier in one file as in another: told in two time zones.
 
 A provider writes the times of a bill in UTC once, and of its own zone another time; or the offset
-gets lost on the way. All of its charges then begin hours apart, by no more than zones do.
+gets lost on the way. All of its charges then begin hours apart, by no more than zones do; or a day,
+where the date alone was kept of a time in another zone.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fenrun.charges.coded import Numbers
+from fenrun.charges.coded import A_DAY, Numbers
 
 QUARTER = 900 * 1_000_000
 """Microseconds by which zones differ, or a multiple of it."""
 MOST = 14 * 4 * QUARTER
-"""The farthest zone from UTC: files a day apart are days that follow each other."""
+"""The farthest zone from UTC."""
 _TRIED = 3
 """Shifts that are tried: of a year in two zones some of its charges have another than the rest."""
 
@@ -65,9 +66,18 @@ def _likely(one: Begun, other: Begun) -> Iterator[int]:
         [other.starts[theirs] - one.starts[mine], other.starts[ends[1]] - one.starts[ends[0]]]
     )
     is_of_zones = (apart != 0) & (np.abs(apart) <= MOST) & (apart % QUARTER == 0)
+    if _at_one_time(one.starts, other.starts):  # else days follow each other
+        is_of_zones |= np.abs(apart) == A_DAY
     values, counts = np.unique(apart[is_of_zones], return_counts=True)
     for place in np.argsort(-counts, kind="stable")[:_TRIED]:
         yield int(values[place])
+
+
+def _at_one_time(one: Numbers, other: Numbers) -> bool:
+    """Return whether some charges begin after the first and before the last ones of others."""
+    if not (len(one) and len(other)):
+        return False
+    return bool(one.min() <= other.max() and other.min() <= one.max())
 
 
 def _common(one: Begun, other: Begun, shift: int) -> int:
