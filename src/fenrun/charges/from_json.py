@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any, cast
 
@@ -56,7 +57,7 @@ def _values(file: str, lines: Iterable[str]) -> Iterator[tuple[int, str, Any]]:
         return
     for row, text in enumerate(chain([first], lines), 1):
         if text.strip():
-            yield row, text, _parsed(file, row, lambda text=text: _DECODER.decode(text.strip()))
+            yield row, text, _parsed(file, row, partial(_DECODER.decode, text.strip()))
 
 
 def _is_line(text: str) -> bool:
@@ -76,7 +77,7 @@ def _of_any_layout(file: str, text: str) -> Iterator[tuple[int, str, Any]]:
     at, row = _after_blanks(text, 0), 1
     while at < len(text):
         row = 1 + text.count("\n", 0, at)
-        value, end = _parsed(file, row, lambda at=at: _DECODER.raw_decode(text, at))
+        value, end = _parsed(file, row, partial(_DECODER.raw_decode, text, at))
         yield row, text[at : at + _SHOWN], value
         at = _after_blanks(text, end)
 
@@ -131,8 +132,9 @@ def _table(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     columns, rows = value.get("columns"), value.get("rows")
     if not (isinstance(columns, list) and isinstance(rows, list) and columns):
         return None
-    names = [one.get("name") if isinstance(one, dict) else one for one in columns]
-    is_table = all(isinstance(name, str) for name in names) and len({*names}) == len(names)
+    said = [one.get("name") if isinstance(one, dict) else one for one in columns]
+    names = [name for name in said if isinstance(name, str)]
+    is_table = len({*names}) == len(said)
     is_table &= all(isinstance(row, list) and len(row) == len(names) for row in rows)
     return [dict(zip(names, row)) for row in rows] if is_table else None
 
@@ -145,7 +147,7 @@ def _says_more(value: Any, rows: int, deep: int) -> str:
         is_next = _MORE.fullmatch(name) and item and not isinstance(item, list) and item != "false"
         is_count = isinstance(item, _Number) and item.isdecimal() and _COUNT.fullmatch(name)
         if is_next or (is_count and int(item) > rows):
-            return name
+            return str(name)
     return next(filter(None, (_says_more(one, rows, deep + 1) for one in value.values())), "")
 
 

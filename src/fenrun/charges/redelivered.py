@@ -178,8 +178,9 @@ class _Side:
     def names_resource(self) -> Truths:
         """The rows that name a resource."""
         column = self.charges.columns.get("ResourceId")
-        is_there = isinstance(column, Coded)
-        return column.codes >= 0 if is_there else np.zeros(len(self.paid), np.bool_)
+        if isinstance(column, Coded):
+            return column.codes >= 0
+        return np.zeros(len(self.paid), np.bool_)
 
     @cached_property
     def resources(self) -> tuple[Any, Truths]:
@@ -399,11 +400,11 @@ def _is_meant(kind: int, mine: _Side, theirs: _Side, rows: Numbers, others: Numb
     if kind < 2:
         different = len(mine.amounts(rows).array.unique())
         is_many = different >= _MANY and different * _HALF >= len(rows)
-        is_named = mine.names_resource[rows].any() or different >= _FEWEST
-        return bool(is_named) if kind == 0 else is_many
+        is_named = bool(mine.names_resource[rows].any()) or different >= _FEWEST
+        return bool(is_named if kind == 0 else is_many)
     sums = [np.nansum(side.amounts(at).doubles) for side, at in ((mine, rows), (theirs, others))]
-    is_near = bool(sums[1]) and 1 / _FACTOR <= sums[0] / sums[1] <= _FACTOR
-    return len(rows) >= _FEWEST and is_near
+    is_near = sums[1] != 0 and 1 / _FACTOR <= sums[0] / sums[1] <= _FACTOR
+    return len(rows) >= _FEWEST and bool(is_near)
 
 
 def _at_one_time(mine: _Side, theirs: _Side, rows: Numbers, others: Numbers) -> bool:
