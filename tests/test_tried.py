@@ -146,9 +146,9 @@ TRIED: dict[str, tuple[str, str, str]] = {
         "charges.test_pieces:SAME OTHERS",
     ),
     "redelivered": (
-        "one bill under other names or with other amounts, and what only looks like it",
-        "同一账单换了名称或金额，以及只是看似如此的",
-        "charges.test_redelivered:ALIKE OTHERS",
+        "one bill under other names, with other amounts or in another zone, and what looks like it",
+        "同一账单换了名称、金额或时区，以及只是看似如此的",
+        "charges.test_redelivered:ALIKE SHIFTED OTHERS",
     ),
     "within": (
         "one file that holds both forms, in days or hours, and what only looks like it",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import tarfile
 import tempfile
 import zipfile
 from datetime import UTC, datetime
@@ -53,6 +54,15 @@ def _zip(*names: str) -> bytes:
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in names:
             archive.writestr(name, _text())
+    return packed.getvalue()
+
+
+def _tar() -> bytes:
+    packed, text = io.BytesIO(), _text().encode()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        member = tarfile.TarInfo("charges.csv")
+        member.size = len(text)
+        archive.addfile(member, io.BytesIO(text))
     return packed.getvalue()
 
 
@@ -110,6 +120,19 @@ FORMS = {
     "JSON lines CRLF": _json("\r\n").encode(),
     "JSON lines, UTF-8 BOM": _json().encode("utf-8-sig"),
     "JSON array": f"[{_json(', ')}]".encode(),
+    "JSON, each object over lines": b"\n".join(
+        json.dumps(json.loads(line), indent=1).encode() for line in _json().splitlines()
+    ),
+    "JSON, a page of an API": f'{{"value": [{_json(", ")}], "nextLink": null}}'.encode(),
+    "JSON, a list of rows in objects": (
+        f'{{"meta": {{"n": 3}}, "result": {{"items": [{_json(", ")}]}}}}'.encode()
+    ),
+    "JSON, columns and rows": json.dumps(
+        {"properties": {"columns": [{"name": n} for n in COLUMNS], "rows": [[*r] for r in ROWS]}}
+    ).encode(),
+    "JSON lines of one key": "\n".join(
+        f'{{"charge": {line}}}' for line in _json().splitlines()
+    ).encode(),
     "JSON lines, gzip": gzip.compress(_json().encode()),
 }
 
@@ -193,6 +216,19 @@ REFUSED = {
     "a PDF": (b"%PDF-1.7\n", "file-not-table", 0),
     "a page": (b"<html><body>Sign in</body></html>", "file-not-table", 0),
     "JSON of lists": (b"[[1, 2]]", "row-malformed", 1),
+    "JSON of two lists": (
+        f'{{"usage": [{_json(", ")}], "tax": [{_json(", ")}]}}'.encode(), "json-lists", 1),
+    "JSON that has a next page": (
+        f'{{"value": [{_json(", ")}], "meta": {{"hasMore": true}}}}'.encode(), "json-pages", 1),
+    "JSON that counts more rows": (
+        f'{{"Data": {{"TotalCount": 4, "Items": {{"Item": [{_json(", ")}]}}}}}}'.encode(),
+        "json-pages",
+        1,
+    ),
+    "JSON of rows without their columns": (b'{"columns": ["a"], "rows": [[1, 2]]}', "not-focus", 1),
+    "a tar": (_tar(), "file-packed", 0),
+    "a tar in gz": (gzip.compress(_tar()), "file-packed", 0),
+    "a 7z": (b"7z\xbc\xaf\x27\x1c", "file-packed", 0),
     "JSON cut short": (_json()[:-20].encode(), "row-malformed", 3),
     "UTF-16 cut short": (_text().encode("utf-16")[:-1], "file-encoding", 4),
     "decimals of two kinds": (
@@ -207,7 +243,7 @@ REFUSED = {
         2,
     ),
     "letters in a cost": (_text(";").replace("50.50", "fifty").encode(), "cost-unreadable", 3),
-    "groups of two": (_text(";").replace("50.50", "1,23,456.00").encode(), "cost-unreadable", 3),
+    "groups of four": (_text(";").replace("50.50", "12,3456.00").encode(), "cost-unreadable", 3),
 }  # fmt: skip
 
 

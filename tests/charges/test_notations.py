@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -26,11 +27,13 @@ AMOUNTS = {
     "2,00-€": "-2,00", "2,00 €-": "-2,00", "$1,234.50": "1,234.50", "US$2": "2", "HK$ 2.5": "2.5",
     "(1,234.50) USD": "-1,234.50", "1 234,50 kr": "1 234,50", "1\u2009234,50 €": "1\u2009234,50",
     "1\u202f234,50\u00a0€": "1\u202f234,50", "£.50": ".50", "+$2": "2", "₩1,200": "1,200",
+    "٢٫٥٠": "2.50", "١٬٢٣٤٫٥٠": "1,234.50", "\u200e-۱۰۰": "-100",
+    "१२.५०": "12.50", "‑2.00": "-2.00",
 }  # fmt: skip
 NO_AMOUNTS = [
     "", "-", "()", "(-2.00)", "-2.00-", "--2.00", "-(2.00)", "$2.00$", "2.00 k", "1.2万", "2.00 %",
     "2.00 *", "2.00²", "1.00 CR", "2.00 (est.)", "N/A", "2.00 USD EUR", "$", "two", "(2.00",
-    "2.00)", "0x10", "2.00 Mio", "USD", "1e5 USD", "٢٫٥٠",
+    "2.00)", "0x10", "2.00 Mio", "USD", "1e5 USD",
 ]  # fmt: skip
 COLUMNS: list[tuple[list[str], str, str]] = [
     (["(2.00)", "5.00"], "USD", "3.00"),
@@ -46,6 +49,14 @@ COLUMNS: list[tuple[list[str], str, str]] = [
     (["$2.00", "0.00"], "USD", "2.00"),
     (["$2.00", "$2.00"], "HKD", "4.00"),
     (["1\u2009234.50", "1\u2009000"], "USD", "2234.50"),
+    (["12,34,567.89", "0.11"], "USD", "1234568.00"),
+    (["1,00,000", "1"], "INR", "100001.00"),
+    (["1.234.567", "1"], "USD", "1234568.00"),
+    (["١٬٢٣٤٫٥٠", "٠٫٥٠"], "SAR", "1235.00"),
+    (["1'234.50", "0.50"], "CHF", "1235.00"),
+    (["12,34,567.89", "0,11"], "USD", "decimal-marks-differ"),
+    (["12,3456.00", "1.00"], "USD", "cost-unreadable"),
+    (["1,23,45.00", "1.00"], "USD", "cost-unreadable"),
     (["(2.00)", "-1.00"], "USD", "notations-mixed"),
     (["2.00-", "-1.00"], "USD", "notations-mixed"),
     (["(2.00)", "2.00-"], "USD", "notations-mixed"),
@@ -104,7 +115,7 @@ def test_a_column_says_how_it_is_written(
         return
     billed = sum(staged.numbers["BilledCost"].array.to_pylist(), Decimal(0))
     assert billed == Decimal(outcome)
-    is_plain = "1\u2009000" in costs
+    is_plain = all(re.fullmatch("[0-9.,'\u2009]+", cost) for cost in costs)
     assert [p.code for p in staged.odd if p.code == "notation-read"] == ["notation-read"][is_plain:]
 
 

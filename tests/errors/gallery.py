@@ -1658,6 +1658,17 @@ GALLERY: dict[str, Shows] = {
         "charges.csv", lambda: _csv().replace(b",", b"\t"), "tabs in the place of commas"
     ),
     "file-not-table": file("charges.xls", lambda: b"\xd0\xcf\x11\xe0\0", "an old workbook"),
+    "file-packed": file("charges.7z", lambda: b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    "json-lists": file(
+        "charges.json",
+        lambda: json.dumps({"usage": [ROW], "tax": [ROW]}).encode(),
+        "two lists of charges in one object",
+    ),
+    "json-pages": file(
+        "charges.json",
+        lambda: json.dumps({"value": [ROW], "nextLink": "https://cloud.example/2"}).encode(),
+        "the first page of an answer",
+    ),
     "zip-contents": file(
         "charges.zip",
         lambda: _zip(**{"a.csv": _csv(), "b.csv": _csv()}),
@@ -1988,6 +1999,16 @@ GALLERY: dict[str, Shows] = {
     "account-look-alike": settled(
         "BillingAccountId: a1, and A1 in the book", content=_csv(BillingAccountId="a1")
     ),
+    "account-unlinked-alike": settled(
+        "fenrun check: BillingAccountId: a1, and A1 in the book",
+        content=_csv(BillingAccountId="a1"),
+        act=check_workspace,
+    ),
+    "accounts-unlinked": settled(
+        "fenrun check: BillingAccountId: B7, and A1 in the book",
+        content=_csv(BillingAccountId="B7"),
+        act=check_workspace,
+    ),
     "account-uncredited": settled(
         "role: partner ... from: 2024-09-15",
         the_book=BOOK.replace("party: P1}\n", "party: P1, from: 2024-09-15}\n", 1),
@@ -2182,6 +2203,15 @@ GALLERY: dict[str, Shows] = {
         "june.csv again with other costs, as june-2.csv",
         act=_told_otherwise(BilledCost="6.00", ListCost="9.00"),
     ),
+    "charges-shifted": settled(
+        "june.csv again with all times 8 hours earlier, as june-2.csv",
+        act=_told_otherwise(
+            BillingPeriodStart="2024-08-31T16:00:00Z",
+            BillingPeriodEnd="2024-09-30T16:00:00Z",
+            ChargePeriodStart="2024-09-01T16:00:00Z",
+            ChargePeriodEnd="2024-09-02T16:00:00Z",
+        ),
+    ),
     "ids-shortened": settled(
         "an account id of twelve digits, as a spreadsheet saved it",
         content=_csv(BillingAccountId="1.23457E+11"),
@@ -2195,6 +2225,11 @@ GALLERY: dict[str, Shows] = {
     "charges-far": settled(
         "a charge of 2 May, billed for September",
         content=_csv(ChargePeriodStart="2024-05-02T00:00:00Z"),
+        act=lambda store: undecided(store, KNOWN),
+    ),
+    "ends-before-begin": settled(
+        "a charge from 12 to 2 September",
+        content=_csv(ChargePeriodStart="2024-09-12T00:00:00Z"),
         act=lambda store: undecided(store, KNOWN),
     ),
     "sums-within": settled(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -292,7 +293,13 @@ def test_each_file_of_a_folder_that_is_passed_over_is_named(tmp_path: Path) -> N
     folder.mkdir()
     for name in ("a.csv", "b.txt", "c.tsv", "d.jsonl", "part-00000", "e.docx"):
         (folder / name).write_text(TWO if name != "e.docx" else "PK")
+    for name, members in (("f.zip", "ab"), ("g.docx", ""), ("h.7z", "")):
+        with zipfile.ZipFile(folder / name, "w") as archive:
+            for member in [f"{m}.csv" for m in members] or ["[Content_Types].xml", "word/a.xml"]:
+                archive.writestr(member, TWO)
+    (folder / "h.7z").write_bytes(b"7z\xbc\xaf\x27\x1c")
     taken, passed = files_in(folder)
+    assert {"f.zip", "h.7z"} <= {path.name for path in taken}  # charges may be in them: refused
     named = {path.name for path in taken} | {problem.place.source for problem in passed}
     assert named == {path.name for path in folder.iterdir()}
     done = fenrun("import", tmp_path / "ws", folder)

@@ -15,9 +15,11 @@ no cost is changed by a digit. A file whose money cannot be read exactly is refu
 - `notations`: amounts as accounts and forms write them.
 - `zones`: times without a zone, in the one that is said of them.
 - `gaps`, `profiles/`: what providers publish that their exports leave empty.
+- `far`, `backwards`: charges whose days or months cannot be meant.
 - `facts`: what the manifest says of the charges.
 - `stored`: the files of an import, and the charges of several as one table.
-- `redelivered`: charges that two imports hold under other names, or with other amounts.
+- `redelivered`, `shifts`: charges that two imports hold under other names, with other amounts,
+  or in another time zone.
 - `pieces`, `sales`: charges that two imports hold in other pieces, or from two issuers.
 - `within`: charges that one file holds by the day, and again as their sum.
 - `overlaps`, `delivered`: charges that two imports hold; whose place a delivery takes.

@@ -10,7 +10,6 @@ import codecs
 import csv
 import gzip
 import io
-import json
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ from fenrun.base.bounds import MOST_TEXT, most_unpacked, read_text, refuse_unpac
 from fenrun.base.problem import Place, Refused, refused
 from fenrun.base.words import Message
 from fenrun.charges.encodings import encoding_of
+from fenrun.charges.from_json import rows_of_json
 from fenrun.charges.rows import ESSENTIAL
 
 HEAD = 4 << 20
@@ -53,6 +53,12 @@ _MAGIC = {
 }
 """The first bytes by which a file is told."""
 _PACKINGS = ("gzip", "zstd", "zip")
+_TAR = (257, b"ustar")
+"""Where a tar says what it is, and how."""
+_ARCHIVES = (*_PACKINGS, "bzip2", "xz", "seven-zip", "rar", "tar", "parquet")
+"""Kinds from which somebody takes the file that is meant; Parquet that is packed is one."""
+_TABLES = re.compile(r"(?i)\.(csv|tsv|txt|jsonl?|ndjson|parquet|xlsx?|gz|zst|zip)$")
+"""The names of files of an archive that may be meant: a document of an office has none."""
 DELIMITERS = ",;\t|"
 _SHOWN_AS = {"\t": "\\t"}
 _SHOWN = 40
@@ -110,9 +116,9 @@ def form_of(path: Path, is_thorough: bool = False, given: str = "") -> Form:
             head += guarded(path, lambda: file.read(HEAD - _BEGINNING))
         if not head:
             raise refused("file-empty", Place(path.name))
-        inner = _kind_of(head[:4])
+        inner = _kind_of(head[:4]) or ("tar" if _is_tar(head) else "")
         if inner:
-            raise refused("file-not-table", Place(path.name), kind=Message(f"kind-{inner}"))
+            raise _no_table(path, inner)
         odd = _odd_lines(path, file, head) if is_thorough else head
     encoding, guessed = encoding_of(path, head, odd, given)
     text = _decoded(head, encoding)
@@ -133,8 +139,19 @@ def packing_of(path: Path) -> str:
         detail = error.strerror or Message("file-cannot-be-opened")
         raise refused("file-unreadable", Place(path.name), detail=detail) from error
     if kind not in ("", "parquet", *_PACKINGS):
-        raise refused("file-not-table", Place(path.name), kind=Message(f"kind-{kind}"))
+        raise _no_table(path, kind)
     return kind or "none"
+
+
+def _no_table(path: Path, kind: str) -> Refused:
+    """Return the refusal of a file of a kind that is not read, with what to do."""
+    code = "file-packed" if kind in _ARCHIVES else "file-not-table"
+    return refused(code, Place(path.name), kind=Message(f"kind-{kind}"))
+
+
+def _is_tar(head: bytes) -> bool:
+    """Return whether the beginning of a file is that of a tar."""
+    return head.startswith(_TAR[1], _TAR[0])
 
 
 def _kind_of(first: bytes) -> str:
@@ -158,6 +175,8 @@ def _open_member(path: Path) -> IO[bytes]:
         names = [name for name in archive.namelist() if not re.search(r"(^|/)[._]|/$", name)]
         if any(name.startswith("xl/") for name in names):
             raise refused("file-not-table", Place(path.name), kind=Message("kind-workbook"))
+        if len(names) > 1 and not any(map(_TABLES.search, names)):
+            raise refused("file-not-table", Place(path.name), kind=Message("kind-others"))
         if len(names) != 1:
             shown = ", ".join(sorted(names)[:5])
             raise refused("zip-contents", Place(path.name), count=len(names), names=shown or "-")
@@ -321,65 +340,9 @@ def _write_json(path: Path, form: Form, file: IO[str]) -> None:
         writer.writerow([row.get(column, "") for column in columns])
 
 
-class _Number(str):
-    """A number as JSON writes it."""
-
-
 def _objects(path: Path, form: Form) -> Iterator[dict[str, str]]:
-    """Yield the objects of JSON lines, or of one array, as texts. Raises Refused."""
-    lines = _lines(path, form)
-    first = next(line for line in lines if line.strip())
-    if first.lstrip().startswith("["):
-        lines = iter(["".join([first, *lines])])
-    else:
-        lines = chain([first], lines)
-    for row, text in enumerate(lines, 1):
-        values = _parsed(path, row, text) if text.strip() else []
-        for value in values if isinstance(values, list) else [values]:
-            if not isinstance(value, dict):
-                raise refused("row-malformed", Place(path.name, row), detail=text[:_SHOWN].strip())
-            yield {name: _cell(item) for name, item in value.items()}
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Return an object of JSON. Raises ValueError where a key is there twice."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} x 2")
-    return found
-
-
-def _parsed(path: Path, row: int, text: str) -> object:
-    try:
-        return json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_float=_Number,
-            parse_int=_Number,
-            parse_constant=_Number,
-        )
-    except (ValueError, RecursionError) as error:
-        raise refused("row-malformed", Place(path.name, row), detail=str(error)) from error
-
-
-def _cell(value: object) -> str:
-    """Return a value of JSON as a cell: text as it is, nothing for null."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else _json(value)
-
-
-def _json(value: object) -> str:
-    """Return a value as JSON, its numbers as they came."""
-    if isinstance(value, _Number):
-        return value
-    if isinstance(value, list):
-        return f"[{', '.join(map(_json, value))}]"
-    if isinstance(value, dict):
-        pairs = (f"{_json(key)}: {_json(item)}" for key, item in value.items())
-        return f"{{{', '.join(pairs)}}}"
-    return json.dumps(value, ensure_ascii=False)
+    """Yield the objects of a text of JSON, as texts. Raises Refused."""
+    return rows_of_json(path.name, _lines(path, form))
 
 
 def table_text(path: Path) -> str:

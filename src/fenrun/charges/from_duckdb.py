@@ -38,7 +38,7 @@ from fenrun.engine.duckdb import DuckDB
 _NUMBER = r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*"
 _SIGNS = (r"^\s*[+]?[0-9.,]*[1-9]", r"^\s*-")
 """The patterns of plain numbers above nothing, and of those below."""
-_ODD_MARK = rf"[,{GROUPS}]\d"
+_ODD_MARK = rf"[,{GROUPS}]\d|\.\d+\."
 """What no plain number has."""
 _LARGEST = f"DECIMAL({WIDEST},{WIDEST - COST_DIGITS})"
 _CURRENCY = "BillingCurrency"

@@ -1,4 +1,4 @@
-"""Amounts as accounts and forms write them: `(2.00)`, `2.00-`, `$2.00`, `2,00 €`, `２．００`.
+"""Amounts as accounts and forms write them: `(2.00)`, `2.00-`, `$2.00`, `2,00 €`, `٢٫٥٠`.
 
 A column is read so where all of it is written in one way; two ways to write what is less than
 nothing, or amounts with and without a currency, are refused with both readings. A currency must be
@@ -15,7 +15,13 @@ from typing import NamedTuple
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.charges.written_numbers import GROUPS
 
-_ASCII = str.maketrans("０１２３４５６７８９．，＋－（）￥＄−–‒﹣", "0123456789.,+-()¥$----")
+_ZEROS = "０٠۰०০੦૦௦౦೦๐០၀"
+"""The zero of each script whose digits are read; its others follow it."""
+_UNSEEN = "\u200b\u200e\u200f\u061c\u2060\u2066\u2067\u2068\u2069\ufeff"
+"""What exports put around numbers among texts that are written from right to left."""
+_ASCII = str.maketrans("．，＋－（）￥＄−–‒﹣‐‑٫٬", ".,+-()¥$------.,", _UNSEEN) | {
+    ord(zero) + n: str(n) for zero in _ZEROS for n in range(10)
+}
 """Forms of characters that mean no other thing than those of ASCII."""
 _DOLLARS = "USD CAD AUD NZD HKD SGD TWD MXN ARS CLP COP BRL"
 _SIGNS = {

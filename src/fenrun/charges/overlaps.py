@@ -114,11 +114,18 @@ def digests_of(charges: Charges) -> _Digested:
 
 
 def digested(
-    charges: Charges, texts: Sequence[str], moments: Sequence[str], costs: Sequence[str]
+    charges: Charges,
+    texts: Sequence[str],
+    moments: Sequence[str],
+    costs: Sequence[str],
+    onto: Digests | None = None,
 ) -> Digests:
-    """Return a digest of some columns of each charge: texts, moments and costs."""
+    """Return a digest of some columns of each charge: texts, moments and costs.
+
+    They are put onto a digest of columns that come before them, if there is one.
+    """
     columns = charges.columns
-    found: Digests = np.zeros(len(charges.row_no), np.uint64)
+    found = np.zeros(len(charges.row_no), np.uint64) if onto is None else onto.copy()
     coded = [c if isinstance(c, Coded) else None for c in map(columns.get, texts)]
     values = [(column, _table(column)) for column in coded]
     numbers = [_micros(columns[name]) if name in columns else None for name in moments]

@@ -22,6 +22,7 @@ import pyarrow as pa
 from fenrun.base.ids import digest, short
 from fenrun.base.problem import ERROR, Place, Problem, Refused, in_order, refused
 from fenrun.charges import checks
+from fenrun.charges.backwards import ends_before_begin
 from fenrun.charges.delivered import (
     Delivery,
     months_of,
@@ -274,6 +275,7 @@ def _written(
         facts |= {"within": within} if (within := summed_within(charges)) else {}
         facts |= {"shortened": shortened} if (shortened := shortened_ids(charges)) else {}
         facts |= {"far": far} if (far := far_from_billing(charges)) else {}
+        facts |= {"backwards": found} if (found := ends_before_begin(charges)) else {}
         write_quarantine(staged, Path(scratch), into / "quarantine.parquet")
         write_mendable(staged, into)
         for one in written:

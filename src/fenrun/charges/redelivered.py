@@ -1,4 +1,4 @@
-"""Charges that two imports both hold, told otherwise: under other names, or with other amounts.
+"""Charges that two imports both hold, told otherwise: other names, other amounts, another zone.
 
 Providers rename services, regions and sub-accounts, write ids in other capitals, and deliver a
 month again with new prices. No charge of one file is then in the other, and no sum agrees. Two
@@ -6,13 +6,18 @@ things are looked at: charges that agree in account, time and what is billed, an
 in all that names them. At least half of one file's must be in the other. Equal prices are paid for
 different things, so agreeing amounts must be many, or be of the same resources.
 
-Of each import the lowest digests of both kinds are kept: enough to see how many two files share.
+A bill comes in two zones too: the same is looked at with all times of one file hours later. Charges
+that are named alike and bill other amounts are then those of a day or more, put together by other
+days.
+
+Of each import the lowest digests of each kind are kept: enough to see how many two files share.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fenrun.charges.coded import Coded, Numbers, Truths
+from fenrun.charges.coded import Coded, Numbers, Truths, micros_of
 from fenrun.charges.compared import compare_near
 from fenrun.charges.decimals import Decimals
 from fenrun.charges.overlaps import (
@@ -34,14 +39,17 @@ from fenrun.charges.overlaps import (
     shared_rows,
 )
 from fenrun.charges.rows import ORDER
+from fenrun.charges.shifts import MOST, Begun, begun, mixed, shift_of, shifts_of
 from fenrun.charges.staged import Charges
 from fenrun.charges.stored import charges_of, read_charges
 from fenrun.store.facts import Import
 
-RENAMED, RESTATED = "renamed", "restated"
+RENAMED, RESTATED, SHIFTED = "renamed", "restated", "shifted"
 _FILE = "redelivered.parquet"
 _MOST_KEPT = 1 << 14
 """Digests of a kind that are kept of an import, the lowest ones."""
+_MOST_BEGUN = 1 << 12
+"""Charges of a kind of which an import keeps the beginning too, those of the lowest digests."""
 _ACCOUNT = ("BillingAccountId", "BillingCurrency")
 _WHEN = ("ChargePeriodStart", "ChargePeriodEnd")
 _NAMING = ("ResourceId", "SkuId", "SkuPriceId", "SubAccountId", "ServiceName", ORDER)
@@ -54,6 +62,8 @@ _FEWEST = 2
 """Charges that must agree where the same resources are named."""
 _UNIQUE = 0.9
 """The part of a file's names that must be there once: else it is a part of one bill, by chance."""
+_LONG = 12 * 3600 * 1_000_000
+"""Microseconds of the shortest charge that is one of a day, and other in another zone."""
 _FACTOR = 2
 """Amounts that are restated are at most so many times the others; corrections are less."""
 
@@ -67,13 +77,15 @@ class Redelivered:
     other: str
     """Id of the import that came before it."""
     kind: str
-    """RENAMED or RESTATED."""
+    """RENAMED, RESTATED or SHIFTED."""
     rows: int
     columns: Sequence[str]
     """In which columns they differ, where they are renamed."""
     billed: Mapping[str, str]
     """BilledCost of the later one by currency, as exact text."""
     other_billed: Mapping[str, str]
+    minutes: int = 0
+    """By how many the charges of the later one begin before those of the other."""
 
 
 def write_redelivered(folder: Path, charges: Charges) -> None:
@@ -84,8 +96,13 @@ def write_redelivered(folder: Path, charges: Charges) -> None:
 def _lowest(charges: Charges) -> pa.Table:
     side = _Side(charges)
     kept = [_least(side.named[side.is_named]), _least(side.paid[side.is_billed])]
-    kinds = np.repeat(np.array([0, 1], np.int8), [len(one) for one in kept])
-    return pa.table({"kind": kinds, "digest": np.concatenate(kept)})
+    kept_begun = [_least_begun(one, side.starts[rows]) for one, rows in side.timeless()]
+    lengths = [len(one) for one in kept], [len(one.digests) for one in kept_begun]
+    kinds = np.repeat(np.arange(5, dtype=np.int8), [*lengths[0], *lengths[1]])
+    starts = [np.zeros(sum(lengths[0]), np.int64), *(one.starts for one in kept_begun)]
+    digests = [*kept, *(one.digests for one in kept_begun)]
+    columns = {"digest": np.concatenate(digests), "start": np.concatenate(starts)}
+    return pa.table({"kind": kinds, **columns})
 
 
 def _least(digests: Any) -> Numbers:
@@ -96,12 +113,33 @@ def _least(digests: Any) -> Numbers:
     return found
 
 
-def _kept(item: Import) -> list[Numbers]:
-    """Return the lowest digests of an import; of one from before they were kept, made anew."""
+def _least_begun(digests: Any, starts: Numbers) -> Begun:
+    """Return the charges of the lowest of some digests."""
+    if len(digests) > 4 * _MOST_BEGUN:
+        some = np.flatnonzero(digests <= np.partition(digests, _MOST_BEGUN)[_MOST_BEGUN])
+        digests, starts = digests[some], starts[some]
+    found = begun((digests >> np.uint64(1)).astype(np.int64), starts)
+    return Begun(found.digests[:_MOST_BEGUN], found.starts[:_MOST_BEGUN])
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """The digests that are kept of an import, each kind in its order."""
+
+    told: list[Numbers]
+    """The lowest digests of what names charges, and of what they bill, with their times."""
+    timeless: list[Begun]
+    """Charges by digests without their times: see `_Side.timeless`."""
+
+
+def _kept(item: Import) -> _Kept:
+    """Return the digests kept of an import; of one from before they were kept, made anew."""
     path = item.folder / _FILE
-    table = pq.read_table(path) if path.is_file() else _lowest(_charges(item))
-    kinds, digests = (table[name].to_numpy() for name in ("kind", "digest"))
-    return [digests[kinds == kind] for kind in (0, 1)]
+    table = pq.read_table(path) if path.is_file() else None
+    table = table if table and "start" in table.schema.names else _lowest(_charges(item))
+    kinds, digests, starts = (table[name].to_numpy() for name in ("kind", "digest", "start"))
+    found = [Begun(digests[kinds == kind], starts[kinds == kind]) for kind in range(5)]
+    return _Kept([one.digests for one in found[:2]], found[2:])
 
 
 def _charges(item: Import) -> Charges:
@@ -113,7 +151,8 @@ class _Side:
 
     def __init__(self, charges: Charges):
         self.charges = charges
-        self.named = digested(charges, IDENTIFYING, MOMENTS, ())
+        self.names = digested(charges, IDENTIFYING, (), ())
+        self.named = digested(charges, (), MOMENTS, (), self.names)
         self.paid = digested(charges, _ACCOUNT, _WHEN, ("BilledCost",))
         self.is_billed = Decimals(charges.columns["BilledCost"]).other & ~self._is_correction
 
@@ -135,6 +174,14 @@ class _Side:
                 found |= column.codes >= 0
         return found & self.is_billed
 
+    @property
+    def names_resource(self) -> Truths:
+        """The rows that name a resource."""
+        column = self.charges.columns.get("ResourceId")
+        if isinstance(column, Coded):
+            return column.codes >= 0
+        return np.zeros(len(self.paid), np.bool_)
+
     @cached_property
     def resources(self) -> tuple[Any, Truths]:
         """Digests of what is billed for which resource, capitals aside; and which rows name one."""
@@ -145,6 +192,37 @@ class _Side:
         charges = replace(self.charges, columns={**self.charges.columns, "ResourceId": lower})
         digests = digested(charges, (*_ACCOUNT, "ResourceId"), _WHEN, ("BilledCost",))
         return digests, self.is_billed & (column.codes >= 0)
+
+    @cached_property
+    def starts(self) -> Numbers:
+        """The beginnings, in microseconds of 1970."""
+        found = micros_of(self.charges.columns[_WHEN[0]])
+        assert found is not None
+        return found
+
+    @cached_property
+    def ends(self) -> Numbers:
+        """The ends, in microseconds of 1970; where there is none, or before it, the beginning."""
+        found = micros_of(self.charges.columns.get(_WHEN[1]))
+        return self.starts if found is None else np.maximum(found, self.starts)
+
+    @cached_property
+    def is_long(self) -> Truths:
+        """The rows of a day or more that bill something and say what."""
+        found: Truths = self.is_named & (self.ends - self.starts >= _LONG)
+        return found
+
+    def timeless(self) -> Iterator[tuple[Any, Truths]]:
+        """Yield digests without times, and the rows that are meant.
+
+        Of what names a charge and is billed, of what is billed, and of what names one of a day.
+        """
+        for digests, rows in (
+            (digested(self.charges, (), (), ("BilledCost",), self.names), self.is_billed),
+            (digested(self.charges, _ACCOUNT, (), ("BilledCost",)), self.is_billed),
+            (self.names, self.is_long),
+        ):
+            yield digests[rows], rows
 
     def amounts(self, rows: Numbers) -> Decimals:
         """Return what some rows bill."""
@@ -176,9 +254,18 @@ def _may_share(one: Import, other: Import) -> bool:
     same, others = mine.get("same", {}), theirs.get("same", {})
     named = [name for name in _ACCOUNT if name in same and name in others]
     is_same = all(same[name] == others[name] for name in named)
-    ends = [(facts["first_start"], facts["last_start"]) for facts in (mine, theirs)]
     is_mended = "mends" in mine or "mends" in theirs
-    return is_same and not is_mended and ends[0][0] <= ends[1][1] and ends[1][0] <= ends[0][1]
+    if not is_same or is_mended:
+        return False
+    (first, last), (others_first, others_last) = map(_begins, (mine, theirs))
+    return first <= others_last and others_first <= last
+
+
+def _begins(facts: Mapping[str, Any]) -> tuple[datetime, datetime]:
+    """Return when the first and the last charge begin, by half of what zones differ around."""
+    around = timedelta(microseconds=MOST) / 2
+    first, last = (datetime.fromisoformat(facts[name]) for name in ("first_start", "last_start"))
+    return max(first, datetime.min + around) - around, min(last, datetime.max - around) + around
 
 
 def _found(imports: Sequence[Import], asked: Sequence[Import]) -> list[Redelivered]:
@@ -189,10 +276,26 @@ def _found(imports: Sequence[Import], asked: Sequence[Import]) -> list[Redeliver
         for other in imports[:place]:
             if one.id not in is_asked or not _may_share(one, other):
                 continue
-            pairs = zip(kept[one.id], kept[other.id])
-            if any(_agree(mine, theirs) for mine, theirs in pairs):
+            if _may_agree(kept[one.id], kept[other.id]):
                 found += _compared(one, other)
     return found
+
+
+def _may_agree(mine: _Kept, theirs: _Kept) -> bool:
+    """Return whether what is kept of two imports agrees, as it is or hours apart."""
+    is_told = any(_agree(*pair) for pair in zip(mine.told, theirs.told))
+    return is_told or any(_agree_apart(*pair) for pair in zip(mine.timeless, theirs.timeless))
+
+
+def _agree_apart(mine: Begun, theirs: Begun) -> bool:
+    """Return whether half of the charges of the smaller import are of the other, hours apart."""
+    full = [int(s.digests[-1]) for s in (mine, theirs) if len(s.digests) == _MOST_BEGUN]
+    if full:
+        mine, theirs = (
+            Begun(*(part[: np.searchsorted(side.digests, min(full))] for part in side))
+            for side in (mine, theirs)
+        )
+    return bool(shift_of(mine, theirs))
 
 
 def _agree(mine: Numbers, theirs: Numbers) -> bool:
@@ -218,6 +321,10 @@ def _compared(one: Import, other: Import) -> Iterator[Redelivered]:
         ]
         sums = billed_in(mine.charges, rows), billed_in(theirs.charges, others)
         yield Redelivered(one.id, other.id, kind, len(rows), columns, *sums)
+        return
+    for minutes, rows, others in _shifted(mine, theirs):
+        sums = billed_in(mine.charges, rows), billed_in(theirs.charges, others)
+        yield Redelivered(one.id, other.id, SHIFTED, len(rows), (), *sums, minutes)
         return
 
 
@@ -248,3 +355,59 @@ def _restated(mine: _Side, theirs: _Side) -> Iterator[tuple[str, Numbers, Number
     sums = [np.nansum(mine.amounts(rows).doubles), np.nansum(theirs.amounts(others).doubles)]
     if sums[1] and 1 / _FACTOR <= sums[0] / sums[1] <= _FACTOR:
         yield RESTATED, rows, others
+
+
+def _shifted(mine: _Side, theirs: _Side) -> Iterator[tuple[int, Numbers, Numbers]]:
+    """Yield by how many minutes rows of both are apart, and which they are, if they are enough.
+
+    They are named alike and bill the same; or bill many amounts, whatever for; or are of a day, and
+    named alike. Some of them must be at work at one time: what follows each other is no such bill.
+    """
+    sides = list(zip(mine.timeless(), theirs.timeless()))
+    for kind, ((digests, where), (other_digests, other_where)) in enumerate(sides):
+        ones, others = np.flatnonzero(where), np.flatnonzero(other_where)
+        shifts = shifts_of(
+            begun(digests.view(np.int64), mine.starts[ones]),
+            begun(other_digests.view(np.int64), theirs.starts[others]),
+        )
+        pairs = [
+            _apart((digests, mine.starts[ones]), (other_digests, theirs.starts[others]), shift)
+            for shift in shifts
+        ]
+        if not pairs:
+            continue
+        rows, other_rows = (np.unique(np.concatenate(part)) for part in zip(*pairs))
+        rows, other_rows = ones[rows], others[other_rows]
+        fewer = min(np.count_nonzero(side.is_billed) for side in (mine, theirs))
+        is_enough = len(rows) * _HALF >= fewer and _is_meant(kind, mine, theirs, rows, other_rows)
+        if is_enough and _at_one_time(mine, theirs, rows, other_rows):
+            yield shifts[0] // 60_000_000, rows, other_rows
+
+
+def _apart(
+    one: tuple[Any, Numbers], other: tuple[Any, Numbers], shift: int
+) -> tuple[Numbers, Numbers]:
+    """Return the charges of both that are the same but for a shift of their beginnings."""
+    sides = [
+        (mixed(one[0], one[1] + shift), np.ones(len(one[0]), np.bool_)),
+        (mixed(*other), np.ones(len(other[0]), np.bool_)),
+    ]
+    return shared_rows(sides[0], sides[1]), shared_rows(sides[1], sides[0])
+
+
+def _is_meant(kind: int, mine: _Side, theirs: _Side, rows: Numbers, others: Numbers) -> bool:
+    """Return whether so many amounts, or so near sums, agree by no chance."""
+    if kind < 2:
+        different = len(mine.amounts(rows).array.unique())
+        is_many = different >= _MANY and different * _HALF >= len(rows)
+        is_named = bool(mine.names_resource[rows].any()) or different >= _FEWEST
+        return bool(is_named if kind == 0 else is_many)
+    sums = [np.nansum(side.amounts(at).doubles) for side, at in ((mine, rows), (theirs, others))]
+    is_near = sums[1] != 0 and 1 / _FACTOR <= sums[0] / sums[1] <= _FACTOR
+    return len(rows) >= _FEWEST and bool(is_near)
+
+
+def _at_one_time(mine: _Side, theirs: _Side, rows: Numbers, others: Numbers) -> bool:
+    """Return whether some rows of both sides are of the same time."""
+    first, last = mine.starts[rows].min(), mine.ends[rows].max()
+    return bool(first < theirs.ends[others].max() and theirs.starts[others].min() < last)

@@ -40,7 +40,7 @@ _MONTH = re.compile(r"\s*(?P<y>20\d\d)(?:[-/.]?(?P<m>\d\d?)|年\s?(?P<c>\d\d?)�
 _TIME = (
     rf"(?:[T ]|, ?)\s?(?:(?P<before>{_HALF})\s?)?(?P<h>\d{{1,2}}):(?P<mi>\d\d)"
     rf"(?::(?P<se>\d\d)(?:[.,](?P<f>\d{{1,9}}))?)?\s?(?P<after>{_HALF})?"
-    r"\s?(?P<zone>Z|z|UTC|GMT|(?P<zs>[+-])(?P<zh>\d\d):?(?P<zm>\d\d)?)?"
+    r"\s?(?P<zone>Z|z|UTC|GMT|(?:UTC|GMT)?(?P<zs>[+-])(?P<zh>\d\d?):?(?P<zm>\d\d)?)?"
 )
 _MOMENT = re.compile(rf"\s*(?:{_DAY})(?:{_TIME})?(?:\s?(?:UTC|Z))?\s*")
 
@@ -267,6 +267,8 @@ def _time(match: re.Match[str]) -> timedelta:
         is_late = half in ("pm", "下午")
         hour = hour % 12 + (12 if is_late else 0)
     minute, second = int(match["mi"]), int(match["se"] or 0)
+    if (hour, minute, second, half, match["f"]) == (24, 0, 0, "", None):
+        return timedelta(days=1)  # the end of a day, as ISO 8601 has it
     if hour > 23 or minute > 59 or second > 59:
         raise ValueError("no such time")
     micros = int((match["f"] or "0").ljust(6, "0")[:6])

@@ -76,6 +76,7 @@ def shape_of(mark: str) -> str:
     other = "," if mark == "." else r"\."
     decimals = rf"({re.escape(mark)}\d*)?"
     grouped = "|".join(rf"\d{{1,3}}({part}\d{{3}})+" for part in (other, f"[{GROUPS}]"))
+    grouped += r"|\d{1,2}(,\d\d)+,\d{3}" if mark == "." else ""  # as in India: 12,34,567.89
     return rf"\s*[+-]?(({grouped}|\d+){decimals}|{re.escape(mark)}\d+)\s*"
 
 

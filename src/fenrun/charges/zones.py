@@ -22,7 +22,7 @@ from fenrun.base.problem import Place, Problem
 from fenrun.charges.coded import Numbers, Truths
 from fenrun.charges.staged import FIRST_ROW, Moments, Staged
 
-_WITH_ZONE = r"(?i)(?:(?:Z|UTC|GMT)|:\d\d.*[+-]\d\d(?::?\d\d)?)\s*\z"
+_WITH_ZONE = r"(?i)(?:(?:Z|UTC|GMT)|:\d\d.*[+-]\d\d?(?::?\d\d)?)\s*\z"
 """The end of a text that says its zone."""
 _MINUTE = 60_000_000
 """Microseconds: no clock is set within a minute."""

@@ -31,6 +31,7 @@ from fenrun.settle.imports import Wanted, content_of, files_in, import_files
 from fenrun.settle.manifests import RunFiles, parts_of
 from fenrun.settle.objects import Fetched, fetch_new, is_remote, public, remember
 from fenrun.settle.passed_over import note_passed_over
+from fenrun.settle.unlinked import unlinked_of
 from fenrun.store.facts import Imported, Store
 from fenrun.whatif.cases import refuse_failing_cases
 
@@ -117,7 +118,7 @@ def command(
                     remember(store, objects[number : number + 1])
     for folder, (_, passed) in zip(local, found):
         note_passed_over(store, folder.name, passed, at)
-    problems += undecided_of(store, moment, done)
+    problems += undecided_of(store, moment, done) + unlinked_of(store, moment, done)
     if json_:
         listed = [{"file": one.source, "id": one.id, "new": one.new, **one.facts} for one in done]
         print_json({"imported": listed, **problems_as_json(problems)})

@@ -20,13 +20,13 @@ from fenrun.base.ids import digest, short
 from fenrun.base.money import plain, show
 from fenrun.base.problem import Place, Problem, in_order, refused
 from fenrun.base.when import Period
-from fenrun.base.words import visible
+from fenrun.base.words import Message, visible
 from fenrun.charges.delivered import months_of
 from fenrun.charges.mendable import with_mended
 from fenrun.charges.overlaps import Overlap, find_overlaps
 from fenrun.charges.pieces import Summed, find_summed
 from fenrun.charges.read import import_named
-from fenrun.charges.redelivered import RENAMED, RESTATED, Redelivered, find_redelivered
+from fenrun.charges.redelivered import RENAMED, RESTATED, SHIFTED, Redelivered, find_redelivered
 from fenrun.charges.sales import Sale, find_sales
 from fenrun.settle.reconciled import LAST_MONTH, unreconciled
 from fenrun.store.audit_log import Writer
@@ -151,7 +151,7 @@ def undecided(
     }
     redelivered = [
         one
-        for one in find_redelivered(items, cache and cache / "redelivered")
+        for one in find_redelivered(items, cache and cache / "told-otherwise")
         if frozenset((one.one, one.other)) not in meant
         and frozenset((short(one.one), short(one.other))) not in told
     ]
@@ -195,8 +195,12 @@ def undecided_of(store: Store, known: datetime, done: Sequence[Imported]) -> lis
     return [problem for problem in found if new & {problem.values.get(key) for key in said}]
 
 
-_TOLD = {RENAMED: "charges-renamed", RESTATED: "charges-restated"}
-BY_ITSELF = ("sums-within", "charges-far", "ids-shortened", "rows-repeated")
+_TOLD = {
+    RENAMED: "charges-renamed",
+    RESTATED: "charges-restated",
+    SHIFTED: "charges-shifted",
+}
+BY_ITSELF = ("sums-within", "charges-far", "ends-before-begin", "ids-shortened", "rows-repeated")
 """The problems of a delivery by itself, which can be meant beside itself."""
 
 
@@ -243,6 +247,8 @@ def _redelivered(one: Redelivered, found: Mapping[str, Import]) -> Problem:
         "amount": amounts(one.billed),
         "other_amount": amounts(one.other_billed),
         "columns": ", ".join(one.columns),
+        "hours": f"{abs(one.minutes) / 60:g}",
+        "apart": Message("apart-earlier" if one.minutes > 0 else "apart-later"),
         "one": mine.source,
         "one_id": short(mine.id),
         "other": other.source,
@@ -266,6 +272,14 @@ def _far(item: Import) -> Problem:
     return Problem("charges-far", place, values, rows=said["rows"])
 
 
+def _backwards(item: Import) -> Problem:
+    said = item.facts["backwards"]
+    values = {name: said[name] for name in ("rows", "column", "starts", "ends")}
+    values |= {"amount": amounts(said["billed"]), "id": short(item.id)}
+    place = Place(item.source, said["row"], said["column"])
+    return Problem("ends-before-begin", place, values, rows=said["rows"])
+
+
 def _shortened(item: Import) -> Problem:
     said = item.facts["shortened"]
     values = {name: said[name] for name in ("rows", "column", "value")}
@@ -283,6 +297,7 @@ def _repeated(item: Import) -> Problem:
 _OF_ONE = {
     "within": _summed_within,
     "far": _far,
+    "backwards": _backwards,
     "shortened": _shortened,
     "repeated": _repeated,
 }

@@ -33,6 +33,7 @@ from fenrun.settle.deciding_terms import sources_read
 from fenrun.settle.deliveries import QUARANTINE_CODES, amounts, settled_quarantine, undecided
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import Inspect, earn, settle, spend
+from fenrun.settle.unlinked import unlinked_accounts
 from fenrun.settle.used_up import stored_cuts
 from fenrun.statement.run import ALL_DECIMALS, Rounding, Run
 from fenrun.store.facts import FACTS, Import, Store, verified
@@ -337,6 +338,7 @@ def check_workspace(store: Store, known: datetime | None = None) -> list[Problem
     )
     listed = listed_parties(book)
     first_come = any(file.plan.terms[0].first_come for file in plans_as_of(store, moment))
+    problems += unlinked_accounts([item for item in imports if item.kind == "charges"], book)
     problems += problems_of(book, first_come) + problems_of_terms(terms_of(terms), listed)
     problems += [problem for one in events_of(events).values() for problem in one.problems]
     problems += payment_problems([file.plan for file in plans_as_of(store, moment)], events)

@@ -41,6 +41,8 @@ SUFFIXES = (".csv", ".parquet", ".xlsx", *YAML, ".gz", ".zst")
 
 Others are, where they have columns of charges or of another table.
 """
+_ARCHIVES = ("file-packed", "zip-contents", "json-pages", "json-lists")
+"""Why files are refused in which charges may be: in a folder they are, too, and not passed over."""
 LAYOUTS = {layout.kind: layout for layout in (BOOK, TERMS, EVENTS)}
 """The layouts of files of tables, by the kind of import that they become."""
 _COLUMNS = {table: columns for one in LAYOUTS.values() for table, columns in one.columns.items()}
@@ -307,8 +309,9 @@ def _why_passed_over(file: Path, inside: Path) -> str:
         return ""
     try:
         columns = read_header(file).columns
-    except Refused:
-        return "passed-no-table"
+    except Refused as refusal:
+        is_archive = refusal.problems[0].code in _ARCHIVES
+        return "" if is_archive else "passed-no-table"
     is_of_charges = {name.strip().lower() for name in columns} & {n.lower() for n in ESSENTIAL}
     if is_of_charges or table_of(columns, _COLUMNS):
         return ""
