@@ -108,9 +108,14 @@ def change(statement: Statement) -> dict[str, Any] | None:
 def change_between(before: Statement, statement: Statement) -> dict[str, Any]:
     """Return why a statement pays other than another of the same payee, that of a month before."""
     said = pay_change(*(one.body | {"customers": one.customers} for one in (before, statement)))
-    rows = (*before.customers, *statement.customers)
-    names = {row["customer"]: row["name"] for row in rows if row.get("name")}
+    names = names_of(before, statement)
     return said | {"titles": before.body["titles"] | statement.body["titles"], "names": names}
+
+
+def names_of(*some: Statement | None) -> dict[str, str]:
+    """Return the names of the customers of statements, by id, where they have any."""
+    rows = (row for one in some if one for row in one.customers)
+    return {row["customer"]: row["name"] for row in rows if row.get("name")}
 
 
 def signed_bundle(store: Store, statement: Statement) -> bytes:

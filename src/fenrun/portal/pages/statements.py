@@ -33,6 +33,7 @@ from fenrun.portal.models import (
     Period,
     Statement,
 )
+from fenrun.portal.pages import charts
 from fenrun.portal.pages.downloads import disposition
 from fenrun.portal.pages.paging import page_of
 from fenrun.portal.pages.pdf import to_pdf
@@ -94,6 +95,8 @@ def _shown(request: HttpRequest, statement: Statement, before: Statement | None)
         "periods": [key for key, *_ in reversed(months)],
         "disputes": [{"id": number, "state": state} for number, state in disputes],
         "change": statements.change_between(before, statement) if before else None,
+        "names": statements.names_of(before, statement),
+        "changed": _changed(statement),
         "gaps": statements.gaps(statement),
         "reached": statements.targets_by_period(statement),
         "plans": sorted({line["plan"] for line in statement.body["lines"]}),
@@ -102,6 +105,15 @@ def _shown(request: HttpRequest, statement: Statement, before: Statement | None)
         "formats": _OFFERED,
         "payment_tables": payment_tables(statement.body, statement.body["titles"], lang()),
     }
+
+
+def _changed(statement: Statement) -> list[charts.Step]:
+    """Return the way from what was credited the month before, by customer; nothing without one."""
+    before = statement.body["before"]
+    if not before:
+        return []
+    start, end = (before["period"], before["credited"]), (statement.period_id, statement.credited)
+    return charts.steps_between(start, before["changes"], end)
 
 
 def _days_left(statement: Statement) -> dict[str, int]:
