@@ -177,6 +177,7 @@ said["document"] = [page("/statements/2024-09/P1/document/", "one"),
 from pypdf import PdfReader
 file = who["one"].get("/statements/2024-09/P1/document/", {"format": "pdf"})
 text = " ".join(page.extract_text() for page in PdfReader(io.BytesIO(file.content)).pages)
+text = text.replace("\\x00", "")  # as some fonts give it
 said["pdf"] = [file.headers["Content-Type"], file.headers["Content-Disposition"], text]
 (folder / "legal.yaml").write_text("parties: [{party: U1, kind: unit, name: Beichen}]\\nlabels:\\n"
     "  - {party: U1, label: document-issuer, value: yes}\\n"
