@@ -61,6 +61,36 @@ def test_a_waterfall_hangs_each_change_where_the_one_before_ended() -> None:
     assert same.ticks[0][1] == 0, "where nothing changes the axis is whole, and its lines differ"
 
 
+def test_rows_of_changes_hang_where_the_one_before_ended_and_are_called_by_their_ids() -> None:
+    """From 100 by +50 and -30 to 120; the axis begins a third of 50 below 100."""
+    rows = charts.steps_between(("a", "100"), [("K1", "50"), ("K2", "-30")], ("b", "120"))
+    ends = [
+        (int(x), int(x) + int(width))
+        for row in rows
+        for x, width in re.findall(r'x="(\d+)" y="8" width="(\d+)"', row.bar)
+    ]
+    assert [row.kind for row in rows] == ["total", "rise", "fall", "total"]
+    assert [row.label for row in rows] == ["a", "K1", "K2", "b"]
+    assert ends == [(0, 250), (250, 1000), (550, 1000), (0, 550)]
+    (start, end) = charts.steps_between(("a", "5"), [], ("b", "5"))
+    assert 'x="0" y="8" width="1000"' in start.bar == end.bar, "where nothing changes all is drawn"
+
+
+def test_a_picture_calls_customers_by_their_names_and_two_of_one_name_apart() -> None:
+    rows = [
+        {"customer": key, "name": name, "via": "order", "amount": "1", "of": "3"}
+        for key, name in (("K1", "Lake"), ("K2", "Lake"), ("K3", "Kite"), ("K4", ""))
+    ]
+    body = {"elsewhere": rows, "credited": "9"}
+    links = charts.of_customers(body, "You", "Others", str.upper)
+    named = {source for source, target, _ in links if target == "ORDER"}
+    assert named == {"Lake K1", "Lake K2", "Kite", "K4"}
+    assert [(source, amount) for source, target, amount in links if target == "You"] == [
+        *((name, 2) for name in ("Lake K1", "Lake K2", "Kite", "K4")),
+        ("Others", 1),
+    ]
+
+
 def test_the_labels_of_the_curve_of_concentration_are_not_cut() -> None:
     """Left of the axis there is room for "80 %" in its size; a letter is some 0.6 of that wide."""
     room = Path(charts.__file__).parents[1]

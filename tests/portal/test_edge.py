@@ -281,3 +281,19 @@ def _wait(number: int) -> None:
         except OSError:
             time.sleep(0.05)
     raise AssertionError("nothing listens")
+
+
+@pytest.mark.parametrize(
+    ("requests", "waiting", "ends", "writes"),
+    [(1, 10, False, False), (0, 10, False, True), (0, 0, False, False), (1, 0, True, True)],
+)
+def test_the_main_thread_leaves_an_answer_to_the_thread_that_makes_it(
+    requests: int, waiting: int, ends: bool, writes: bool
+) -> None:
+    """Else it asks without pause whether it may write. What is too much for a thread it writes."""
+    channel = edge._Channel.__new__(edge._Channel)
+    channel.adj = mock.Mock(outbuf_high_watermark=100)
+    channel.requests, channel.total_outbufs_len, channel.will_close = [0] * requests, waiting, ends
+    assert channel.writable() is writes
+    channel.total_outbufs_len = 101
+    assert channel.writable() is True

@@ -15,7 +15,7 @@ from fenrun.base.problem import Refused
 from fenrun.settle.imports import import_files
 from fenrun.store.facts import Store
 from tests.charges.test_bad_files import GOOD
-from tests.portal.served import served
+from tests.portal.served import beside, environment, served
 
 PLAN = """plan: tried
 title: Tried
@@ -83,3 +83,51 @@ def test_settings_that_are_only_read_make_no_folder(tmp_path: Path) -> None:
     code = "import fenrun.portal.settings"
     subprocess.run([sys.executable, "-c", code], env={**os.environ, **said}, check=True)
     assert not (tmp_path / "ws").exists()
+
+
+_SCHEMAS = """
+import json
+from django.core.management import call_command
+from django.db import connections
+from fenrun.portal import tables
+
+db = connections["default"]
+
+def schema():
+    found = {}
+    with db.cursor() as cursor:
+        names = db.introspection.table_names(cursor)
+        for table in names:
+            columns = db.introspection.get_table_description(cursor, table)
+            limits = db.introspection.get_constraints(cursor, table).values()
+            kinds = ("columns", "primary_key", "unique", "foreign_key", "index", "check")
+            found[table] = [
+                sorted([c.name, str(c.type_code), bool(c.null_ok)] for c in columns),
+                sorted(json.dumps([limit[kind] for kind in kinds]) for limit in limits),
+            ]
+        cursor.execute("SELECT app, name FROM django_migrations")
+        return found, sorted(map(list, cursor.fetchall()))
+
+said = [schema()]
+if db.vendor == "sqlite":
+    db.close()
+    db.settings_dict["NAME"] = str(db.settings_dict["NAME"]) + "-migrated"
+else:
+    with db.cursor() as cursor:
+        cursor.execute("DROP OWNED BY CURRENT_USER CASCADE")
+        cursor.execute("CREATE SCHEMA IF NOT EXISTS public")
+call_command("migrate", interactive=False, verbosity=0)
+call_command("createcachetable", database="default", verbosity=0)
+said.append(schema())
+print(json.dumps(said))
+"""
+
+
+@pytest.mark.in_turn(3)
+def test_tables_made_from_the_models_are_those_that_the_migrations_make(tmp_path: Path) -> None:
+    """By both ways the same columns, keys and indexes, and the same migrations are noted."""
+    (tmp_path / "ws").mkdir()
+    made, migrated = beside(tmp_path / "ws", environment(tmp_path / "ws"), _SCHEMAS)
+    assert made[1] == migrated[1] and made[0].keys() == migrated[0].keys()
+    for table, found in made[0].items():
+        assert found == migrated[0][table], table

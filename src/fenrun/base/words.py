@@ -12,7 +12,7 @@ import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -125,11 +125,20 @@ def _sign(found: re.Match[str]) -> str:
     return chr(0x2400 + code) if code < 0x20 else "\ufffd"
 
 
+@lru_cache(5_000)
+def _parsed(text: str) -> list[Any]:
+    """Return the parts of a text with braces; those of the catalogue are met again and again."""
+    return list(string.Formatter().parse(text))
+
+
 class _Filler(string.Formatter):
     """Fills braces: nested messages in the reader's language, and the English plural."""
 
     def __init__(self, lang: str, missing: str | None):
         self.lang, self.missing = lang, missing
+
+    def parse(self, text: str) -> Any:
+        return _parsed(text)
 
     def get_value(self, key: int | str, args: Sequence[Any], values: Mapping[str, Any]) -> Any:
         if key not in values and self.missing is not None:

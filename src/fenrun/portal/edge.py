@@ -116,6 +116,16 @@ class _Request(HTTPRequestParser):  # type: ignore[misc]  # waitress has no type
 class _Channel(HTTPChannel):  # type: ignore[misc]
     parser_class = _Request
 
+    def writable(self) -> bool:
+        """Return whether the main thread is to write: what a thread still answers, that one does.
+
+        Else the main thread asks for the answer's lock without pause while it is written, a hundred
+        times a page, and takes the interpreter from all who answer.
+        """
+        held = self.adj.outbuf_high_watermark if self.requests else 0
+        is_ending = self.will_close or self.close_when_flushed
+        return bool(is_ending or self.total_outbufs_len > held)
+
 
 def _is_answered(channel: HTTPChannel) -> bool:
     return not channel.requests and not channel.total_outbufs_len

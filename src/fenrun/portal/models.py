@@ -127,6 +127,10 @@ class Statement(models.Model):
     customers = models.JSONField(
         help_text="All its customers: role, customer, credited, charges; largest first."
     )
+    reached = models.JSONField(
+        default=list,
+        help_text="What its lines with a target reached: plan, component, period, measure, target.",
+    )
 
     class Meta:
         constraints = (

@@ -66,14 +66,12 @@ def _migrate(workspace: Path) -> None:
     ready(workspace)
     if settings.OIDC_URL and (not through_tls(settings.OIDC_URL) or not settings.OIDC_CLIENT):
         raise Refused([Problem("oidc-wrong", Place("FENRUN_OIDC_URL"), {"url": settings.OIDC_URL})])
-    from django.core.management import call_command
-
+    from fenrun.portal import tables
     from fenrun.portal.access import isolation
 
     try:
         with alone("start"):  # others that start on the workspace wait
-            call_command("migrate", interactive=False, verbosity=0)
-            call_command("createcachetable", database="default", verbosity=0)
+            tables.bring_up_to_date()
             isolation.install()
     except DatabaseError as error:
         place = Place(str(settings.DATABASES["default"]["NAME"]))

@@ -8,7 +8,8 @@ when they are used, so nothing has to be found and ended in time.
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec
 
 from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import User
@@ -18,6 +19,7 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal.models import OPERATIONS, Grant, Opening
 
 _DB = "default"
+Given = ParamSpec("Given")
 
 
 def authority_of(user: User) -> str:
@@ -62,6 +64,26 @@ def openers_of(name: str) -> set[str]:
     """Return who besides its owner could be acting by an account: who saw its link or password."""
     opened = Opening.objects.using(_DB).filter(user__username=name, ended_at=None)
     return set(opened.exclude(way=Opening.PROVIDER).values_list("by", flat=True)) - {name}
+
+
+def hindrances(
+    refuse: Callable[Given, object], *given: Given.args, **named: Given.kwargs
+) -> list[Problem]:
+    """Return why something would be refused, so that nobody is offered it; nothing where not."""
+    try:
+        refuse(*given, **named)
+    except Refused as refused:
+        return list(refused.problems)
+    return []
+
+
+def refuse_second(by: str, authority: str, name: str, place: Place) -> None:
+    """Raise Refused where somebody cannot approve, as the second of two, what another asked for.
+
+    That is so where the two could be one person, or the first could not ask for it now.
+    """
+    refuse_lapsed(by, authority, place)
+    refuse_one_for_two(by, name, place)
 
 
 def refuse_one_for_two(one: str, other: str, place: Place) -> None:

@@ -11,19 +11,21 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, TypeVar
 
 from django.apps import apps
 from django.db import connections
 from django.db.backends.signals import connection_created
+from django.db.models import Model
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal.access import reader
 from fenrun.portal.models import CUSTOMER, EVERYBODY, PARTNER, REP
 
+Object = TypeVar("Object", bound=Model)
 _PAYEE = (PARTNER, REP)
 NAMED = ("an account that is named",)
 SEEN_BY: dict[str, dict[str, tuple[str, ...] | None]] = {
@@ -117,6 +119,36 @@ def rows_seen(sql: str, *values: Any) -> list[tuple[Any, ...]]:
     with connections["asker"].cursor() as cursor:
         cursor.execute(sql, values)
         return list(cursor.fetchall())
+
+
+def objects_seen(model: type[Object], names: Sequence[str], sql: str, *values: Any) -> list[Object]:
+    """Return the rows of such a query as objects; `names` are of their fields, as the query has it.
+
+    In the order of the model's own fields; what is not among them is read when it is asked.
+    """
+    connection = connections["asker"]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        rows = [list(row) for row in cursor.fetchall()]
+    for place, column, convert in _converters(model, tuple(names), connection.vendor):
+        for row in rows:
+            row[place] = convert(row[place], column, connection)
+    return [model.from_db("asker", names, row) for row in rows]
+
+
+@lru_cache(50)
+def _converters(model: Any, names: tuple[str, ...], vendor: str) -> list[tuple[int, Any, Any]]:
+    """Return what makes values of a kind of database those of fields: place, column, function."""
+    connection = connections["asker"]
+    columns = [model._meta.get_field(name).cached_col for name in names]
+    return [
+        (place, column, convert)
+        for place, column in enumerate(columns)
+        for convert in (
+            *connection.ops.get_db_converters(column),
+            *column.get_db_converters(connection),
+        )
+    ]
 
 
 def refuse_undeclared() -> None:

@@ -86,7 +86,7 @@ def change(request: HttpRequest, period: str, payee: str, currency: str = "") ->
     The causes of a component sum to its difference, the components with what is paid otherwise to
     the whole; of a cause `name` is a customer, a clause or the periods that fall due.
     """
-    said = commands.change(commands.find(clean(period), clean(payee), clean(currency)))
+    said = commands.find(clean(period), clean(payee), clean(currency)).body.get("change")
     if said is None:
         raise Http404
     return said

@@ -51,13 +51,8 @@ def ask(store: Store, shown: models.Period, reason: str, first: bool = False) ->
     asked for already, is not the next to close, or no reason is given.
     """
     place = Place(shown.key)
-    if shown.closed:
-        raise Refused([Problem("close-already", place)])
-    errors = shown.counts.get("problems", {}).get(ERROR, 0)
-    if errors:
-        raise Refused([Problem("close-problems", place, {"count": errors})])
+    refuse_asking(store, shown, first)
     reason = stated(reason, place)
-    refuse_out_of_order(store, parse_period(shown.key), shown.known.replace(tzinfo=None), first)
     with alone("asking"), transaction.atomic(using=_DB):
         waiting = models.Approval.objects.using(_DB).filter(
             period=shown.key, approved_at=None, ended_at=None
@@ -80,6 +75,17 @@ def ask(store: Store, shown: models.Period, reason: str, first: bool = False) ->
         others = set(notices.accounts_of(models.OPERATIONS)) - {store.actor}
         notices.notify(others, "close-asked", f"{shown.key} {asked.pk}")
     return asked
+
+
+def refuse_asking(store: Store, shown: models.Period, first: bool) -> None:
+    """Raise Refused where a period cannot be closed as it is shown, whoever asks for it."""
+    place = Place(shown.key)
+    if shown.closed:
+        raise Refused([Problem("close-already", place)])
+    errors = shown.counts.get("problems", {}).get(ERROR, 0)
+    if errors:
+        raise Refused([Problem("close-problems", place, {"count": errors})])
+    refuse_out_of_order(store, parse_period(shown.key), shown.known.replace(tzinfo=None), first)
 
 
 def approve(store: Store, number: int, period: str = "") -> models.Approval:
@@ -146,8 +152,7 @@ def _asked_for(store: Store, number: int, period: str) -> models.Approval:
     place = Place(asked.period)
     if asked.asked_by == store.actor:
         raise Refused([Problem("close-alone", place, {"by": asked.asked_by})])
-    authority.refuse_lapsed(asked.asked_by, asked.authority, place)
-    authority.refuse_one_for_two(asked.asked_by, store.actor, place)
+    authority.refuse_second(asked.asked_by, asked.authority, store.actor, place)
     shown = models.Period.objects.using(_DB).filter(key=asked.period).first()
     if not shown or shown.run != asked.run:
         raise Refused([Problem("close-changed", place, {"by": asked.asked_by})])

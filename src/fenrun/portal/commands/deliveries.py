@@ -222,8 +222,7 @@ def approve(store: Store, number: int) -> models.DeliveryDecision:
     place = Place(asked.source)
     if asked.asked_by == store.actor:
         raise Refused([Problem("decision-alone", place, {"by": asked.asked_by})])
-    authority.refuse_lapsed(asked.asked_by, asked.authority, place)
-    authority.refuse_one_for_two(asked.asked_by, store.actor, place)
+    authority.refuse_second(asked.asked_by, asked.authority, store.actor, place)
     asker, approver = code_of(asked.asked_by), code_of(store.actor)
     store.reason = f"{asked.reason} (asked by {asker}, approved by {approver})"
     with outside_queue():

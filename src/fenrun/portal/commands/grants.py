@@ -157,11 +157,8 @@ def approve(actor: str, number: int) -> models.Grant:
         if not asked:
             raise Refused([Problem("approval-gone", _PLACE)])
         name = asked.user.get_username()
-        if actor in (asked.given_by, name):
-            raise Refused([Problem("grant-own", _PLACE, {"who": actor})])
-        authority.refuse_lapsed(asked.given_by, asked.authority, _PLACE)
-        authority.refuse_one_for_two(asked.given_by, actor, _PLACE)
-        _refuse_unknown(_locked(asked.user))
+        _locked(asked.user)
+        refuse_approval(actor, asked)
         ways.end_before_role(asked.user)
         asked.holds_at = now()
         asked.approved_by = actor
@@ -175,6 +172,14 @@ def approve(actor: str, number: int) -> models.Grant:
             given_by=asked.given_by,
         )
     return asked
+
+
+def refuse_approval(actor: str, asked: models.Grant) -> None:
+    """Raise Refused where the actor cannot approve a grant that waits."""
+    if actor in (asked.given_by, asked.user.get_username()):
+        raise Refused([Problem("grant-own", _PLACE, {"who": actor})])
+    authority.refuse_second(asked.given_by, asked.authority, actor, _PLACE)
+    _refuse_unknown(asked.user)
 
 
 def _locked(user: User) -> User:

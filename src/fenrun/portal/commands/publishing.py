@@ -8,18 +8,29 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from django.db import IntegrityError, transaction
 
 from fenrun.base.money import plain, sums_of
 from fenrun.base.when import OPEN_END, Period, parse_period
-from fenrun.book.in_words import link_table
+from fenrun.book.as_of import sources_of
+from fenrun.book.in_words import KnownBook, link_table
 from fenrun.closing.close import settle_period
 from fenrun.closing.shown import digest_of
 from fenrun.portal import models
-from fenrun.portal.commands import approvals, notices, payments, unsettled, webhooks
-from fenrun.portal.commands.book import book_of
+from fenrun.portal.commands import (
+    approvals,
+    month_before,
+    notices,
+    payments,
+    unsettled,
+    webhooks,
+)
+from fenrun.portal.commands.inserting import insert, row_of
 from fenrun.settle.billed_months import billed_months
 from fenrun.settle.book_in_force import KEYS
 from fenrun.settle.brought import events_that_brought
@@ -29,18 +40,14 @@ from fenrun.statement.attainment import attainments
 from fenrun.statement.rows import Owner, Statement, clauses_of, title_of
 from fenrun.statement.run import Run
 from fenrun.statement.team import teams_of
-from fenrun.store.facts import Store
+from fenrun.store.facts import Import, Store
 from fenrun.whatif.period_to_date import settle_to_date
 
 CUSTOMERS_SHOWN = 12
 """Customers that a statement's page lists, largest first."""
-_CHANGES_SHOWN = 8
-"""Customers whose change since the month before is shown one by one."""
-_OTHERS = "…"
-"""Stands for the customers that are not shown one by one."""
-
-LAYOUT = 1
-"""What rows hold, counted up where a version puts more into them: the name of each customer."""
+LAYOUT = 2
+"""What rows hold, counted up where a version puts more into them: what a statement says of the
+month before, and what its lines with a target reached."""
 
 _CREDITING = """
 WITH direct AS (
@@ -150,7 +157,7 @@ def _show(
     period: Period,
     state: int,
     statements: Sequence[models.Statement],
-    crediting: Sequence[models.Crediting],
+    crediting: Sequence[dict[str, Any]],
 ) -> bool:
     """Show a settled period, unless what is shown rests on more of the log."""
     with transaction.atomic(using="default"):
@@ -168,16 +175,14 @@ def _show(
         head.save(using="default", force_insert=True)
         for statement in statements:
             statement.period = head
-        for credit in crediting:
-            credit.period = head
-        _compare_with_month_before(period, statements)
+        month_before.compare(period, statements)
         _notify(period, settled.run.closed, statements, before)
-        models.Statement.objects.using("default").bulk_create(statements, batch_size=500)
-        models.Crediting.objects.using("default").bulk_create(crediting, batch_size=500)
+        insert(models.Statement, [row_of(statement) for statement in statements])
+        insert(models.Crediting, [{**row, "period_id": head.key} for row in crediting])
         following = month_after(period)
         later = list(models.Statement.objects.using("default").filter(period_id=following.key))
         if later:
-            _compare_with_month_before(following, later)
+            month_before.compare(following, later)
             models.Statement.objects.using("default").bulk_update(later, ["body"], batch_size=200)
     return True
 
@@ -275,8 +280,15 @@ def _aware(moment: datetime | None) -> datetime | None:
 
 def _load_links(store: Store, run: Run) -> None:
     """Put the links that credits name, as known to the run, beside the run's tables."""
-    links = book_of(store, run.as_of.known).links()
-    run.engine.load("links_as_of", link_table(links))
+    imports = store.imports("book", run.as_of.known)
+    named = tuple((one.id, one.kind, one.source, one.known, one.folder) for one in imports)
+    run.engine.load("links_as_of", _links_known(named))
+
+
+@lru_cache(1)
+def _links_known(imports: tuple[tuple[str, str, str, datetime, Path], ...]) -> pa.Table:
+    """Return the links of a book: those of one month are those of the next, while nothing comes."""
+    return link_table(KnownBook(sources_of(Import(*one) for one in imports)).links())
 
 
 def _credited_to_others(run: Run) -> dict[Owner, Rows]:
@@ -303,41 +315,6 @@ def month_after(period: Period) -> Period:
 def months_of(store: Store) -> list[Period]:
     """Return the months that the workspace has charges of, in order."""
     return billed_months(store)
-
-
-def _compare_with_month_before(period: Period, statements: Sequence[models.Statement]) -> None:
-    """Put what changed since the month before, by customer, into a month's statements."""
-    shown = models.Statement.objects.using("default")
-    last_month = f"{period.span.start - timedelta(days=1):%Y-%m}"
-    earlier_ones = shown.filter(period_id=last_month).defer("body")
-    before = {(s.payee, s.currency): s for s in earlier_ones}
-    for statement in statements:
-        earlier = before.get((statement.payee, statement.currency))
-        statement.body["before"] = _change_since(earlier, statement) if earlier else None
-
-
-def _change_since(earlier: models.Statement, statement: models.Statement) -> dict[str, Any]:
-    return {
-        "period": earlier.period_id,
-        "credited": earlier.credited,
-        "changes": _changes(earlier.customers, statement.customers),
-    }
-
-
-def _changes(before: Rows, after: Rows) -> list[tuple[str, str]]:
-    """Return what made the credited amount of two months differ, by customer.
-
-    The largest one by one, the others together.
-    """
-    changes: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for customers, sign in ((before, -1), (after, 1)):
-        for row in customers:
-            changes[row["customer"] or "–"] += sign * Decimal(row["credited"])
-    changed = [(customer, change) for customer, change in changes.items() if change]
-    changed.sort(key=lambda pair: (-abs(pair[1]), pair[0]))
-    shown = [(customer, plain(change)) for customer, change in changed[:_CHANGES_SHOWN]]
-    rest = sum((change for _, change in changed[_CHANGES_SHOWN:]), Decimal(0))
-    return [*shown, (_OTHERS, plain(rest))] if rest else shown
 
 
 def _statements(
@@ -444,9 +421,25 @@ def _statement(
             "customers": customers[:CUSTOMERS_SHOWN],
             "titles": _titles(statement),
             "before": None,
+            "change": None,
             **more,
         },
+        reached=_reached(statement, more["attained"]),
     )
+
+
+def _reached(statement: Statement, attained: Mapping[str, Any]) -> list[list[str]]:
+    """Return what lines that are compared with a target reached of it.
+
+    Each is plan, component, period, what was measured, and the target.
+    """
+    found = []
+    for line in statement.lines:
+        one = attained.get(line.line_id)
+        target = one["reference"] if one and one["reads_by"] == "attainment" else None
+        if one and target and Decimal(target) > 0:
+            found.append([line.plan_id, line.component, line.period, one["measure"], target])
+    return found
 
 
 def _titles(statement: Statement) -> dict[str, dict[str, str]]:
@@ -473,7 +466,8 @@ def _roles_of(statement: Statement) -> str:
     return ", ".join(dict.fromkeys(earning + credited))
 
 
-def _crediting(store: Store, run: Run) -> list[models.Crediting]:
+def _crediting(store: Store, run: Run) -> Rows:
+    """Return who is credited for whose spend: rows of `Crediting`, without their period."""
     rows = run.engine.rows(_CREDITING.format(currencies=run.plan_currencies))
     linked = [row for row in rows if row["link_id"] is not None]
     imports = store.imports("book", run.as_of.known)
@@ -484,11 +478,11 @@ def _crediting(store: Store, run: Run) -> list[models.Crediting]:
         event = by_link.get(row.pop("link_id"))
         known = datetime.fromisoformat(event.facts()["known"]) if event else None
         crediting.append(
-            models.Crediting(
-                **_texts(row),
-                actor=event.actor if event else "",
-                known=known.replace(tzinfo=UTC) if known else None,
-            )
+            _texts(row)
+            | {
+                "actor": event.actor if event else "",
+                "known": known.replace(tzinfo=UTC) if known else None,
+            }
         )
     return crediting
 

@@ -258,11 +258,7 @@ def _decide_step(
     if not (policy and for_whom) or outcome not in ("approved", "refused"):
         raise Refused([Problem("quote-not-yours", place, {"who": name})])
     if outcome == "approved":
-        before = [(quote.asked_by, quote.authority)]
-        before += [(one["by"], one["authority"]) for one in quote.steps if one["by"]]
-        for by, held in before:
-            authority.refuse_lapsed(by, held, place)
-            authority.refuse_one_for_two(by, name, place)
+        refuse_approval(quote, name)
     step = current(quote) or {}
     step |= {"by": name, "authority": authority.authority_named(name)}
     step["for"] = "" if for_whom in (name, ROLE) else for_whom
@@ -271,6 +267,14 @@ def _decide_step(
         quote.state, quote.due_at = "refused", None
     else:
         _come_to_step(quote, policy, at)
+
+
+def refuse_approval(quote: models.Quote, name: str) -> None:
+    """Raise Refused where who asked or decided before could not now, or could be who decides."""
+    before = [(quote.asked_by, quote.authority)]
+    before += [(one["by"], one["authority"]) for one in quote.steps if one["by"]]
+    for by, held in before:
+        authority.refuse_second(by, held, name, _place(quote))
 
 
 def _end_step(

@@ -247,8 +247,7 @@ def _decide(seen: models.Request, state: str, by: str, day: date) -> None:
         if told != "waiting":
             raise Refused([_over(request, told)])
         if state == "consented":
-            authority.refuse_opened_by_operations(by, _place(request))
-            authority.refuse_lapsed(request.asked_by, request.authority, _place(request))
+            refuse_consent(by, request)
         request.state = state
         request.decided_by = by
         request.decided_at = events.now()
@@ -263,6 +262,15 @@ def _decide(seen: models.Request, state: str, by: str, day: date) -> None:
             party=request.party,
             holds_from=str(request.holds_from or ""),
         )
+
+
+def refuse_consent(by: str, request: models.Request) -> None:
+    """Raise Refused where an account cannot consent: somebody else could be acting by it.
+
+    Or where who asked may no longer ask.
+    """
+    authority.refuse_opened_by_operations(by, _place(request))
+    authority.refuse_lapsed(request.asked_by, request.authority, _place(request))
 
 
 def _over(request: models.Request, told: str) -> Problem:

@@ -137,8 +137,7 @@ def publish(store: Store, number: int) -> models.Scenario:
         raise refused("approval-gone", place)
     if row.asked_by == store.actor:
         raise refused("decision-alone", place, by=row.asked_by)
-    authority.refuse_lapsed(row.asked_by, row.authority, place)
-    authority.refuse_one_for_two(row.asked_by, store.actor, place)
+    authority.refuse_second(row.asked_by, row.authority, store.actor, place)
     said = f"(asked by {code_of(row.asked_by)}, approved by {code_of(store.actor)})"
     with outside_queue():
         texts = _texts(store, read(row.text))

@@ -5,11 +5,9 @@ Each is asked of a statement that the asker sees, so nobody is told of another's
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping
-from datetime import date, timedelta
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import Any
@@ -22,12 +20,11 @@ from fenrun.base.when import parse_period
 from fenrun.closing.shown import charges_behind
 from fenrun.closing.shown import explained as explain_line
 from fenrun.closing.shown import written as write_statement
-from fenrun.portal.access.isolation import rows_seen
+from fenrun.portal.access.isolation import objects_seen
 from fenrun.portal.commands.questions import ask_run, ask_what_if
 from fenrun.portal.models import Period, Statement
 from fenrun.portal.request_queue import outside_queue
 from fenrun.proof.bundle import make_bundle
-from fenrun.statement.change import pay_change
 from fenrun.statement.formats.charges import MOST_ROWS, charges_to_csv, charges_to_xlsx
 from fenrun.store.facts import Store
 from fenrun.whatif.open_period import Point, curve, estimate
@@ -40,7 +37,7 @@ MOST_CHARGES = 2_000_000
 """Charges of a line that one file may hold."""
 _LARGEST_CHARGES = 20
 """Charges that an explanation names."""
-_OF_THE_PAGE = ("titles", "before")
+_OF_THE_PAGE = ("titles", "before", "change")
 """Keys of a statement's body that only its page needs."""
 
 
@@ -72,45 +69,25 @@ def with_others(statement: Statement) -> dict[str, Any]:
     return as_json(statement) | ({"other_currencies": others} if others else {})
 
 
-_TWO = "SELECT * FROM portal_statement WHERE payee = %s AND period_id IN (%s, %s)"
-_PERIODS = "SELECT * FROM portal_period WHERE key IN (%s, %s)"
+_OF_STATEMENT = ("id", "period_id", "payee", "currency", "name", "role", "rank")
+_OF_STATEMENT = (*_OF_STATEMENT, "credited", "earned", "payable", "body")
+_STATEMENT = f"""
+SELECT {", ".join(_OF_STATEMENT)} FROM portal_statement
+WHERE payee = %s AND period_id = %s
+ORDER BY currency
+"""
+_OF_PERIOD = ("key", "run", "known", "ends", "closed", "closed_at", "booked", "currency")
+_PERIOD = f"SELECT {', '.join(_OF_PERIOD)} FROM portal_period WHERE key = %s"
 
 
-def find_two(period: str, payee: str, currency: str = "") -> tuple[Statement, Statement | None]:
-    """Return what `find` does, and the same payee's of the month before. Raises Http404."""
-    keys = [period, _month_before(period)]
-    periods = {one.key: one for one in Period.objects.raw(_PERIODS, keys)}
-    by_key: dict[tuple[str, str], Statement] = {}
-    for one in Statement.objects.raw(_TWO, [payee, *keys]):
-        one.period = periods[one.period_id]
-        by_key[one.period_id, one.currency] = one
-    wanted = currency or min((of for key, of in by_key if key == period), default="")
-    statement = by_key.get((period, wanted))
+def find_shown(period: str, payee: str, currency: str = "") -> Statement:
+    """Return what `find` does, for a page: without all its customers. Raises Http404."""
+    found = objects_seen(Statement, _OF_STATEMENT, _STATEMENT, payee, period)
+    statement = next((one for one in found if currency in ("", one.currency)), None)
     if statement is None:
         raise Http404
-    return statement, by_key.get((keys[1], wanted))
-
-
-def _month_before(period: str) -> str:
-    try:
-        return f"{date.fromisoformat(f'{period}-01') - timedelta(days=1):%Y-%m}"
-    except ValueError:  # no month, so no statement has it
-        return ""
-
-
-def change(statement: Statement) -> dict[str, Any] | None:
-    """Return why a statement pays other than that of the month before; None without one."""
-    same = {"payee": statement.payee, "currency": statement.currency}
-    before = Statement.objects.filter(period_id=_month_before(statement.period_id), **same).first()
-    return change_between(before, statement) if before else None
-
-
-def change_between(before: Statement, statement: Statement) -> dict[str, Any]:
-    """Return why a statement pays other than another of the same payee, that of a month before."""
-    said = pay_change(*(one.body | {"customers": one.customers} for one in (before, statement)))
-    rows = (*before.customers, *statement.customers)
-    names = {row["customer"]: row["name"] for row in rows if row.get("name")}
-    return said | {"titles": before.body["titles"] | statement.body["titles"], "names": names}
+    (statement.period,) = objects_seen(Period, _OF_PERIOD, _PERIOD, period)
+    return statement
 
 
 def signed_bundle(store: Store, statement: Statement) -> bytes:
@@ -197,45 +174,27 @@ def gaps(statement: Statement) -> list[dict[str, Any]]:
     return sorted(found, key=lambda gap: (gap["amount"], gap["period"]))
 
 
-_ATTAINED = """
-SELECT body -> 'attained' FROM portal_statement
-WHERE payee = %s AND currency = %s
-ORDER BY period_id
-"""
-
-
-def targets_by_period(statement: Statement) -> list[dict[str, Any]]:
-    """Return, for each component that has a target here, what it reached by period.
+def targets_by_period(
+    statement: Statement, reached: Iterable[Sequence[str]]
+) -> list[dict[str, Any]]:
+    """Return, for each component that has a target here, what it `reached` by period.
 
     Rows: title, points (period without its century, measure and target as exact text), now (the
     period of the line). In the order of the lines.
     """
-    attained = statement.body["attained"]
-    lines = [line for line in statement.body["lines"] if _target(attained.get(line["line"]))]
-    if not lines:
-        return []
     points: defaultdict[tuple[str, str], dict[str, tuple[str, str]]] = defaultdict(dict)
-    for (text,) in rows_seen(_ATTAINED, statement.payee, statement.currency):
-        for name, one in json.loads(text).items():
-            if target := _target(one):
-                plan, component, period, *_ = name.split("/")
-                points[plan, component][period] = one["measure"], target
+    for plan, component, period, measure, target in reached:
+        points[plan, component][period] = measure, target
     return [
         {
             "title": line["title"],
             "points": [(key[2:], *both) for key, both in found.items()],
             "now": line["period"][2:],
         }
-        for line in lines
-        if (found := points.pop((line["plan"], line["component"]), None))
+        for line in statement.body["lines"]
+        if line["period"] in points.get((line["plan"], line["component"]), ())
+        and (found := points.pop((line["plan"], line["component"])))
     ]
-
-
-def _target(attained: Mapping[str, Any] | None) -> str:
-    """Return the target that a line is compared with, nothing where it has none."""
-    is_compared = attained and attained["reads_by"] == "attainment"
-    target = attained["reference"] if attained and is_compared else None
-    return target if target and Decimal(target) > 0 else ""
 
 
 def curve_of(statement: Statement, amount: str, service: str) -> list[Point]:

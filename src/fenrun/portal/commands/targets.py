@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import yaml
 
 from fenrun.base.ids import digest, short
@@ -16,7 +18,7 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_moment
 from fenrun.base.words import say
-from fenrun.book.as_of import sources_of
+from fenrun.book.as_of import Sources, sources_of
 from fenrun.book.in_words import KnownBook
 from fenrun.closing.close import closes
 from fenrun.portal.commands import finding
@@ -30,6 +32,10 @@ from fenrun.settle.brought import events_that_brought
 from fenrun.settle.facts import plans_as_of
 from fenrun.store.audit_log import Event
 from fenrun.store.facts import Import, Store
+from fenrun.tables.latest import latest
+
+Figure = dict[str, Any]
+"""A figure by the book's columns."""
 
 _ENTERED = "target-"
 """What the names of the files begin with by which figures are entered here."""
@@ -41,7 +47,7 @@ class Figures(Sequence[dict[str, Any]]):
     """Figures as last known, latest periods first; a page of them says who entered each.
 
     Columns: party, name, figure, period, amount (exact text), currency, source, actor, at (the day
-    it was entered), reason.
+    it was entered), reason, may_undo (whether what stood there before can be put back).
     """
 
     def __init__(self, store: Store, **asked: str):
@@ -67,8 +73,24 @@ class Figures(Sequence[dict[str, Any]]):
         rows = self._rows[at] if isinstance(at, slice) else [self._rows[at]]
         with outside_queue():
             events = events_that_brought(self._store, self._imports, "figures", rows, KEYS)
-        found = [_with_event(row, self._names, event) for row, event in zip(rows, events)]
+            earlier = _earlier_figures(self._store, self._imports, rows, events)
+        found = [
+            _with_event(row, self._names, event) | {"may_undo": before is not None}
+            for row, event, before in zip(rows, events, earlier)
+        ]
         return found if isinstance(at, slice) else found[0]
+
+    def entered(self, at: int) -> tuple[Event, bool, Figure | None]:
+        """Return what brought a figure, whether that can be taken back, and what was there before.
+
+        Nothing was, where it is new: what it was cannot be put back then.
+        """
+        with outside_queue():
+            event = self.event(at)
+            item = next(item for item in self._imports if item.id == event.subject)
+            is_new = _is_new(item, event, _last_close(self._store))
+            before = _earlier_figures(self._store, self._imports, [self._rows[at]], [event])[0]
+        return event, is_new, before
 
 
 def may_undo(event: Event) -> bool:
@@ -83,12 +105,8 @@ def undo(store: Store, party: str, figure: str, period: str) -> str:
     before, which another figure has to take the place of.
     """
     values = {"party": party, "figure": figure, "period": period}
-    entered, earlier = _undoable(store, values)
-    with outside_queue():
-        before = KnownBook(sources_of(earlier)).figures(**values)
-    if len(before) != 1:
-        raise Refused([Problem("undo-nothing", Place(party, 0, figure), values)])
-    amount, currency = plain(before[0]["amount"]), before[0]["currency"]
+    entered, before = _undoable(store, values)
+    amount, currency = plain(before["amount"]), before["currency"]
     reason = say("undone-reason", "en", seq=entered.seq)
 
     def allowed(locked: Store) -> None:
@@ -99,17 +117,56 @@ def undo(store: Store, party: str, figure: str, period: str) -> str:
     return amount
 
 
-def _undoable(store: Store, values: dict[str, str]) -> tuple[Event, list[Import]]:
-    """Return the event that entered a figure, and the books before. Raises Refused for others."""
-    imports = {item.id: item for item in store.imports("book")}
-    found = Figures(store, **values)
-    entered = found.event(0) if len(found) == 1 else None
-    item = imports.get(entered.subject) if entered else None
-    if not (entered and item and item.source.startswith(_ENTERED) and may_undo(entered)) or any(
-        close.known >= item.known for close in closes(store)
-    ):
-        raise Refused([Problem("undo-late", Place(values["party"], 0, values["figure"]), values)])
-    return entered, [one for one in imports.values() if one.known < item.known]
+def _undoable(store: Store, values: dict[str, str]) -> tuple[Event, Figure]:
+    """Return the event that entered a figure, and what it was before. Raises Refused for others."""
+    place, found = Place(values["party"], 0, values["figure"]), Figures(store, **values)
+    if len(found) != 1:
+        raise Refused([Problem("undo-late", place, values)])
+    event, is_new, before = found.entered(0)
+    if before is None:
+        raise Refused([Problem("undo-nothing" if is_new else "undo-late", place, values)])
+    return event, before
+
+
+def _earlier_figures(
+    store: Store, imports: Sequence[Import], rows: Sequence[Figure], events: Sequence[Event]
+) -> list[Figure | None]:
+    """Return what each figure was before it was entered; None where it cannot be put back."""
+    last_close, by_id = _last_close(store), {item.id: item for item in imports}
+    new = [_is_new(by_id[event.subject], event, last_close) for event in events]
+    parties = {row["party"] for row, is_new in zip(rows, new) if is_new}
+    figures = _figures_of(imports, parties) if parties else []
+    return [
+        _before(figures, by_id[event.subject].known, row) if is_new else None
+        for row, event, is_new in zip(rows, events, new)
+    ]
+
+
+def _last_close(store: Store) -> datetime | None:
+    return max((close.known for close in closes(store)), default=None)
+
+
+def _is_new(item: Import, event: Event, last_close: datetime | None) -> bool:
+    """Return whether a figure was entered here within a day, and no close may rest on it."""
+    is_open = last_close is None or last_close < item.known
+    return is_open and item.source.startswith(_ENTERED) and may_undo(event)
+
+
+def _figures_of(imports: Sequence[Import], parties: Iterable[str]) -> Sources:
+    """Return of each import its figures of some parties, and nothing else."""
+    wanted, name = pa.array(sorted(parties), pa.string()), "figures"
+    return [
+        (source, known, {name: found.filter(pc.is_in(found["party"], wanted))})
+        for source, known, tables in sources_of(imports)
+        if (found := tables.get(name)) is not None
+    ]
+
+
+def _before(figures: Sources, known: datetime, row: Figure) -> Figure | None:
+    """Return the figure under the same key as was known before a moment; None without one."""
+    key = KEYS["figures"]
+    found = latest([one for one in figures if one[1] < known], "figures", key).rows
+    return next((one for one in found if all(one[name] == row[name] for name in key)), None)
 
 
 def _with_event(row: dict[str, Any], names: Mapping[str, str], event: Event) -> dict[str, Any]:
@@ -124,7 +181,6 @@ def _with_event(row: dict[str, Any], names: Mapping[str, str], event: Event) -> 
         "actor": event.actor,
         "at": event.at[:10],
         "reason": event.reason,
-        "may_undo": row["source"].startswith(_ENTERED) and may_undo(event),
     }
 
 

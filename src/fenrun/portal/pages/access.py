@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from fenrun.base.words import say
-from fenrun.portal.access.authority import openings_of
+from fenrun.portal.access.authority import hindrances, openings_of
 from fenrun.portal.access.encryption import secret_of
 from fenrun.portal.access.permissions import (
     is_operations,
@@ -82,6 +82,7 @@ def _rows(request: HttpRequest, page: Page[Grant]) -> list[dict[str, Any]]:
         grant.user = users[grant.user_id]
         name = grant.user.get_username()
         waits = not grant.holds_at and not grant.ended_at
+        may_approve = may_act and waits and me not in (grant.given_by, name)
         rows.append(
             {
                 "grant": grant,
@@ -89,7 +90,8 @@ def _rows(request: HttpRequest, page: Page[Grant]) -> list[dict[str, Any]]:
                 "waits": waits,
                 "opened": openings_of(grant.user) if waits else [],
                 "first": grants.first_of(grant.user) if waits else None,
-                "may_approve": may_act and waits and me not in (grant.given_by, name),
+                "may_approve": may_approve,
+                "hindrances": hindrances(grants.refuse_approval, me, grant) if may_approve else [],
                 "may_link": may_act and grants.may_link(me, grant),
             }
         )

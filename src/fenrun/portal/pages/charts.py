@@ -7,7 +7,7 @@ which take five times as long for as many numbers.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -20,6 +20,7 @@ from fenrun.base.money import plain, show
 from fenrun.base.words import say
 from fenrun.plan.bands import band_words
 from fenrun.portal.language import lang
+from fenrun.portal.pages import row_bars
 
 WIDTH, HEIGHT = 720, 200
 _CUSTOMERS_NAMED = 6
@@ -176,6 +177,41 @@ def waterfall(
 
 
 @dataclass(frozen=True)
+class Step:
+    """A row on the way from one amount to another: an amount that is reached, or a change."""
+
+    label: str
+    kind: str
+    """`total`; of a change `rise` or `fall`."""
+    amount: str
+    """Exact text."""
+    bar: Markup
+
+
+def steps_between(
+    start: tuple[str, str], changes: Sequence[tuple[str, str]], end: tuple[str, str]
+) -> list[Step]:
+    """Return the rows of a table from one amount to another by what changed, each with its bar.
+
+    The axis of the bars is cut below what changes, as that of `waterfall` is.
+    """
+    steps = [Decimal(change) for _, change in changes]
+    levels = list(accumulate(steps, initial=Decimal(start[1])))
+    top, low = max([*levels, Decimal(end[1])]), min([*levels, Decimal(end[1])])
+    cut = max(_ZERO, low - (top - low) / 3) if changes else _ZERO
+    foot = min(low, cut)
+    at = row_bars.scale([foot, top])
+    rows = [(*start, "total", foot, levels[0])]
+    for change, (one, other) in zip(changes, pairwise(levels)):
+        rows.append((*change, "rise" if other >= one else "fall", one, other))
+    rows.append((*end, "total", foot, Decimal(end[1])))
+    return [
+        Step(label, kind, amount, row_bars.bar(kind, at(one), at(other)))
+        for label, amount, kind, one, other in rows
+    ]
+
+
+@dataclass(frozen=True)
 class _Axis:
     """An axis of amounts from a round one to a round one."""
 
@@ -276,6 +312,7 @@ def of_customers(
     Customers of whom most is credited to others are named; the rest are `others`.
     """
     rows = body["elsewhere"]
+    names = _told_apart({row["customer"]: row.get("name", "") for row in rows})
     to_others: defaultdict[str, Decimal] = defaultdict(Decimal)
     spend = {}
     for row in rows:
@@ -285,15 +322,27 @@ def of_customers(
     named = by_most[:_CUSTOMERS_NAMED]
     links = [
         (
-            row["customer"] if row["customer"] in named else others,
+            names[row["customer"]] if row["customer"] in named else others,
             via(row["via"]),
             Decimal(row["amount"]),
         )
         for row in rows
     ]
-    kept = [(customer, mine, spend[customer] - to_others[customer]) for customer in named]
+    kept = [(names[name], mine, spend[name] - to_others[name]) for name in named]
     rest = Decimal(body["credited"]) - sum((amount for *_, amount in kept), _ZERO)
     return [*links, *kept, (others, mine, rest)]
+
+
+def _told_apart(names: Mapping[str, str]) -> dict[str, str]:
+    """Return what a picture calls each of some ids: its name, with the id where two have the same.
+
+    An id without a name is called by itself.
+    """
+    times = Counter(names.values())
+    return {
+        key: f"{name} {key}" if name and times[name] > 1 else name or key
+        for key, name in names.items()
+    }
 
 
 def flow(links: Sequence[Link]) -> Flow:

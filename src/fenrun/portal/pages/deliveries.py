@@ -13,15 +13,16 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from fenrun.base.ids import short
-from fenrun.base.problem import ERROR, NOTE, WARNING, Problem, Refused
+from fenrun.base.problem import ERROR, NOTE, WARNING, Place, Problem, Refused
 from fenrun.base.words import say
 from fenrun.charges.delivered import share_months
 from fenrun.charges.mendable import MendableRow
+from fenrun.portal.access import authority
 from fenrun.portal.access.permissions import is_operations, operations, signed_in, store_of
 from fenrun.portal.commands import deliveries
 from fenrun.portal.commands.deliveries import IN_FORCE, Delivery
 from fenrun.portal.language import lang
-from fenrun.portal.models import AUDITOR, OPERATIONS
+from fenrun.portal.models import AUDITOR, OPERATIONS, DeliveryDecision
 from fenrun.portal.pages.downloads import disposition
 from fenrun.portal.pages.paging import page_of
 from fenrun.settle.deliveries import BY_ITSELF
@@ -57,10 +58,17 @@ def listed(request: HttpRequest) -> HttpResponse:
 
 def _deciding(request: HttpRequest, delivery: str = "") -> dict[str, Any]:
     """Return what waits for a second, of all deliveries or one, and what the asker may do."""
+    me, refuse = request.user.get_username(), authority.refuse_second
+
+    def hindrances(asked: DeliveryDecision) -> list[Problem]:
+        said = (asked.asked_by, asked.authority, me, Place(asked.source))
+        return authority.hindrances(refuse, *said)
+
     return {
         "waiting": deliveries.waiting(delivery),
+        "hindrances": hindrances,
         "may_act": is_operations(request),
-        "me": request.user.get_username(),
+        "me": me,
     }
 
 

@@ -73,7 +73,7 @@ def one(request: HttpRequest, number: int) -> HttpResponse:
         "mended": disputes.mended(dispute),
         "mends": disputes.MENDS if is_operations(request) and dispute.state == "accepted" else (),
         "owners": sorted(notices.accounts_of(OPERATIONS)) if is_operations(request) else (),
-        "most": disputes.MOST_BYTES,
+        "most_files": disputes.MOST_FILES,
     }
     return render(request, "dispute.html", shown)
 

@@ -17,12 +17,13 @@ from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
 from fenrun.base.money import plain, sums_of
-from fenrun.base.problem import Problem
+from fenrun.base.problem import Place, Problem
 from fenrun.base.when import parse_period
 from fenrun.base.words import say
 from fenrun.closing.close import closes, earliest_before
 from fenrun.closing.keys import known_keys
 from fenrun.closing.shown import changed_since, summary_of
+from fenrun.portal.access import authority
 from fenrun.portal.access.permissions import (
     is_operations,
     operations,
@@ -115,6 +116,7 @@ def one(request: HttpRequest, period: str) -> HttpResponse:
         Statement.objects.filter(period=shown).order_by("rank").defer("body", "customers")
     )
     approvals = Approval.objects.filter(period=period).order_by("pk")
+    asked = month_steps.asked_of(shown)
     page = {
         "period": shown,
         "months": list(Period.objects.order_by("key").values_list("key", flat=True)),
@@ -122,7 +124,8 @@ def one(request: HttpRequest, period: str) -> HttpResponse:
         "count": len(statements),
         **_of_run(shown),
         "earlier": _earlier(store_of(request), shown),
-        "asked": month_steps.asked_of(shown),
+        "asked": asked,
+        "hindrances": _hindrances(request, shown, asked),
         "done": list(approvals.exclude(approved_at=None)),
         "ended": list(approvals.exclude(ended_at=None)),
         "disputes": Dispute.objects.filter(period=period, state__in=("open", "answered")).count(),
@@ -132,6 +135,17 @@ def one(request: HttpRequest, period: str) -> HttpResponse:
         "TOP": TOP,
     }
     return render(request, "period.html", page)
+
+
+def _hindrances(request: HttpRequest, shown: Period, asked: Approval | None) -> list[Problem]:
+    """Return why the asker would be refused the next step to the close of a period."""
+    me = request.user.get_username()
+    if shown.closed or not is_operations(request) or (asked and asked.asked_by == me):
+        return []
+    if asked:
+        said = (asked.asked_by, asked.authority, me, Place(shown.key))
+        return authority.hindrances(authority.refuse_second, *said)
+    return authority.hindrances(closing.refuse_asking, store_of(request), shown, first=True)
 
 
 def _earlier(store: Store, shown: Period) -> str:

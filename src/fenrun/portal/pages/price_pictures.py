@@ -5,7 +5,7 @@ Positions are in thousandths of the width. The axis begins at nothing, or below 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -13,12 +13,12 @@ from decimal import Decimal
 from markupsafe import Markup, escape
 
 from fenrun.base.when import parse_period
+from fenrun.portal.pages.row_bars import bar, picture, rect, scale
 from fenrun.pricing.agreements import Drawdown
 from fenrun.pricing.coupons import Balance
 from fenrun.pricing.lines import PriceLine, added, ratio
 
 _ZERO = Decimal(0)
-_WIDTH, _HEIGHT = 1000, 40
 _QUARTERS = (0, 25, 50, 75, 100)
 """The marks of an axis, in percent of the list."""
 _PLOT_WIDTH, _PLOT_HEIGHT = 340, 200
@@ -74,7 +74,7 @@ def waterfall_of(line: PriceLine) -> tuple[list[PriceStep], Axis]:
         rows.append(("to-net", reached, line.net))
     rows.append(("net", _ZERO, line.net))
     reach = [_ZERO, *(level for _, _, level in rows)]
-    at, whole = _scale(reach), line.list or line.contracted
+    at, whole = scale(reach), line.list or line.contracted
     axis = [ratio_of(end, whole, 3) or _ZERO for end in (min(reach), max(reach))]
     grid = [at(whole * quarter / 100) for quarter in _QUARTERS]
     steps = []
@@ -82,7 +82,7 @@ def waterfall_of(line: PriceLine) -> tuple[list[PriceStep], Axis]:
         change = level - before
         kind = ("less" if change < 0 else "more") if name.startswith("to-") else "total"
         parts = (change, ratio_of(change, line.list, 4), ratio_of(change, line.quantity, 8))
-        steps.append(PriceStep(name, kind, *parts, _bar(kind, at(before), at(level), grid)))
+        steps.append(PriceStep(name, kind, *parts, bar(kind, at(before), at(level), grid)))
     return steps, (axis[0], axis[1])
 
 
@@ -94,9 +94,9 @@ def ratio_of(part: Decimal, whole: Decimal | None, places: int) -> Decimal | Non
 
 def share_bar(share: Decimal | None, axis: Axis) -> Markup:
     """Return the bar of what a deal pays of the list, on the axis of all deals beside it."""
-    at = _scale([_ZERO, *axis])
+    at = scale([_ZERO, *axis])
     grid = [at(Decimal(quarter) / 100) for quarter in _QUARTERS]
-    return _bar("total", at(_ZERO), at(share or _ZERO), grid)
+    return bar("total", at(_ZERO), at(share or _ZERO), grid)
 
 
 def coupon_bar(coupon: Balance) -> Markup:
@@ -104,14 +104,14 @@ def coupon_bar(coupon: Balance) -> Markup:
     ends = [_ZERO]
     for part in (coupon.spent, coupon.diverted, coupon.expired):
         ends.append(ends[-1] + max(part, _ZERO))
-    at = _scale([_ZERO, coupon.granted, *ends])
+    at = scale([_ZERO, coupon.granted, *ends])
     kinds = ("total", "wrong", "over")
     parts = (
-        _rect(kind, at(start), at(end))
+        rect(kind, at(start), at(end))
         for kind, start, end in zip(kinds, ends, ends[1:])
         if end > start
     )
-    return _svg("".join([_rect("rail", at(_ZERO), at(coupon.granted)), *parts]))
+    return picture("".join([rect("rail", at(_ZERO), at(coupon.granted)), *parts]))
 
 
 def drawdown_plot(row: Drawdown, on: date, label: str) -> Markup:
@@ -164,34 +164,3 @@ def _month_after(month: str) -> date:
 
 def _points(places: Iterable[tuple[int, int]]) -> str:
     return " ".join(f"{x},{y}" for x, y in places)
-
-
-def _scale(amounts: Iterable[Decimal]) -> Callable[[Decimal], int]:
-    """Return what gives the place of an amount between the least and the most of all."""
-    found = list(amounts)
-    low, high = min(found), max(found)
-    width = (high - low) or Decimal(1)
-    return lambda amount: int((min(max(amount, low), high) - low) * _WIDTH / width)
-
-
-def _bar(kind: str, start: int, end: int, grid: Sequence[int]) -> Markup:
-    lines = "".join(_line("grid", at) for at in grid)
-    return _svg(f"{lines}{_rect(kind, start, end)}")
-
-
-def _rect(kind: str, start: int, end: int) -> str:
-    low, high = sorted((start, end))
-    width, height = max(high - low, 3), _HEIGHT - 16
-    return f'<rect class="{kind}" x="{low}" y="8" width="{width}" height="{height}"/>'
-
-
-def _line(kind: str, at: int) -> str:
-    return f'<line class="{kind}" x1="{at}" x2="{at}" y1="0" y2="{_HEIGHT}"/>'
-
-
-def _svg(drawn: str) -> Markup:
-    """Return a picture that is as wide as its cell; the row beside it says the same in words."""
-    return Markup(
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" aria-hidden="true">'
-        f"{drawn}</svg>"
-    )

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 from fenrun.base.problem import Problem, Refused
 from fenrun.base.words import say
 from fenrun.portal import events
+from fenrun.portal.access.authority import hindrances
 from fenrun.portal.access.permissions import (
     is_of_vendor,
     is_operations,
@@ -83,10 +84,12 @@ def _parties(request: HttpRequest) -> list[str]:
 
 def _shown(request: HttpRequest, quote: Quote, policy: Policy | None) -> dict[str, Any]:
     name = request.user.get_username()
+    deciding = quotes.deciding(quote, policy, name, roles_of(request))
     return {
         "quote": quote,
         "steps": quotes.steps_shown(quote, is_of_vendor(request)),
-        "deciding": quotes.deciding(quote, policy, name, roles_of(request)),
+        "deciding": deciding,
+        "hindrances": hindrances(quotes.refuse_approval, quote, name) if deciding else [],
     }
 
 

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from fenrun.base.words import say
 from fenrun.portal import events
+from fenrun.portal.access.authority import hindrances
 from fenrun.portal.access.permissions import (
     is_operations,
     may_ask,
@@ -37,7 +38,7 @@ _FIELDS = ("kind", "customer", "party", "order", "issuer", "since")
 @signed_in(PARTNER, CUSTOMER, OPERATIONS, AUDITOR)
 def listed(request: HttpRequest) -> HttpResponse:
     """Show the requests that one sees, waiting ones first, and what one may do about them."""
-    partners = parties_of(request, PARTNER)
+    me, partners = request.user.get_username(), parties_of(request, PARTNER)
     sought = read_filters(request.GET, *_SOUGHT)
     told = requests.with_shown_state(Request.objects.all(), partners)
     states = set(told.order_by().values_list("shown_state", flat=True).distinct())
@@ -54,11 +55,12 @@ def listed(request: HttpRequest) -> HttpResponse:
         "offered": {name: request.GET.get(name, "")[:_LONGEST] for name in ("of", "to", "since")},
         "today": events.now().date(),
         "silence": requests.silence(store_of(request)),
-        "me": request.user.get_username(),
+        "me": me,
+        "hindrances": lambda asked: hindrances(requests.refuse_consent, me, asked),
         "sign_up": own_links(request),
     }
     response = render(request, "requests.html", shown)
-    notices.read(request.user.get_username(), *_NOTICES)
+    notices.read(me, *_NOTICES)
     return response
 
 

@@ -10,9 +10,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from fenrun.base.problem import read_problem
+from fenrun.base.problem import Place, Problem, read_problem
 from fenrun.base.words import say
 from fenrun.portal import models
+from fenrun.portal.access import authority
 from fenrun.portal.access.permissions import is_operations, operations, signed_in, store_of, user_of
 from fenrun.portal.commands import scenarios
 from fenrun.portal.commands.finding import names_of
@@ -63,8 +64,15 @@ def _shown(request: HttpRequest, row: models.Scenario | None) -> dict[str, Any]:
         "pictures": pictures_of(outcome, lang()) if outcome else [],
         "may_act": is_operations(request),
         "me": request.user.get_username(),
+        "hindrances": _hindrances(request, row) if row and row.asked_by else [],
         "periods": list(Period.objects.order_by("-key").values_list("key", flat=True)),
     }
+
+
+def _hindrances(request: HttpRequest, row: models.Scenario) -> list[Problem]:
+    """Return why the asker could not publish what another asked for."""
+    said = (row.asked_by, row.authority, request.user.get_username(), Place(row.name))
+    return authority.hindrances(authority.refuse_second, *said)
 
 
 def _by_change(payees: list[dict[str, Any]]) -> list[dict[str, Any]]:

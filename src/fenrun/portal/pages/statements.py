@@ -33,6 +33,7 @@ from fenrun.portal.models import (
     Period,
     Statement,
 )
+from fenrun.portal.pages import charts
 from fenrun.portal.pages.downloads import disposition
 from fenrun.portal.pages.paging import page_of
 from fenrun.portal.pages.pdf import to_pdf
@@ -51,7 +52,7 @@ _CHARGES_AS = {
 """The files that all charges of a line are handed out as."""
 _MONTHS_A_PAGE = 12
 _MONTHS = """
-SELECT period_id, currency, earned, credited, payable FROM portal_statement
+SELECT period_id, currency, earned, credited, payable, reached FROM portal_statement
 WHERE payee = %s
 ORDER BY period_id, currency
 """
@@ -65,10 +66,10 @@ ORDER BY id
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
 def one(request: HttpRequest, period: str, payee: str) -> HttpResponse:
     """Show a statement as a page; with ?format= hand out JSON, CSV, XLSX, PDF or a bundle."""
-    statement, before = statements.find_two(period, payee, request.GET.get("currency", ""))
+    statement = statements.find_shown(period, payee, request.GET.get("currency", ""))
     if kind := request.GET.get("format"):
-        return _file(request, statement, before, kind)
-    return render(request, "statement.html", _shown(request, statement, before))
+        return _file(request, statement, kind)
+    return render(request, "statement.html", _shown(request, statement))
 
 
 def _find(request: HttpRequest, period: str, payee: str) -> Statement:
@@ -76,12 +77,14 @@ def _find(request: HttpRequest, period: str, payee: str) -> Statement:
     return statements.find(period, payee, request.GET.get("currency", ""))
 
 
-def _shown(request: HttpRequest, statement: Statement, before: Statement | None) -> dict[str, Any]:
-    """Return what a statement's page shows, beside the payee's one of the month before."""
+def _shown(request: HttpRequest, statement: Statement) -> dict[str, Any]:
+    """Return what a statement's page shows."""
     payee, period = statement.payee, statement.period_id
     found = rows_seen(_MONTHS, payee)
-    months = [(key, *both) for key, of, *both, _ in found if of == statement.currency]
-    sections = [(of, payable) for key, of, *_, payable in found if key == period]
+    own = [row for row in found if row[1] == statement.currency]
+    months = [(key, earned, credited) for key, _, earned, credited, *_ in own]
+    reached = [point for *_, points in own for point in json.loads(points)]
+    sections = [(of, payable) for key, of, *_, payable, _ in found if key == period]
     earns = any(Decimal(earned) for _, earned, _ in months)
     disputes = rows_seen(_DISPUTES, payee, period)
     return {
@@ -93,15 +96,25 @@ def _shown(request: HttpRequest, statement: Statement, before: Statement | None)
         "sections": [dict(zip(("currency", "payable"), row)) for row in sections],
         "periods": [key for key, *_ in reversed(months)],
         "disputes": [{"id": number, "state": state} for number, state in disputes],
-        "change": statements.change_between(before, statement) if before else None,
+        "changed": _changed(statement),
+        "names": (statement.body["before"] or {}).get("names", {}),
         "gaps": statements.gaps(statement),
-        "reached": statements.targets_by_period(statement),
+        "reached": statements.targets_by_period(statement, reached),
         "plans": sorted({line["plan"] for line in statement.body["lines"]}),
         "may_dispute": payee in parties_of(request, PARTNER, REP, CUSTOMER),
         "days": _days_left(statement),
         "formats": _OFFERED,
         "payment_tables": payment_tables(statement.body, statement.body["titles"], lang()),
     }
+
+
+def _changed(statement: Statement) -> list[charts.Step]:
+    """Return the way from what was credited the month before, by customer; nothing without one."""
+    before = statement.body["before"]
+    if not before:
+        return []
+    start, end = (before["period"], before["credited"]), (statement.period_id, statement.credited)
+    return charts.steps_between(start, before["changes"], end)
 
 
 def _days_left(statement: Statement) -> dict[str, int]:
@@ -119,16 +132,14 @@ def _days_left(statement: Statement) -> dict[str, int]:
     }
 
 
-def _file(
-    request: HttpRequest, statement: Statement, before: Statement | None, kind: str
-) -> HttpResponse:
+def _file(request: HttpRequest, statement: Statement, kind: str) -> HttpResponse:
     """Return a statement as a file of a kind."""
     name = f"{statement.payee}-{statement.period_id}"
     if kind == "json":
         text = json.dumps(statements.with_others(statement), ensure_ascii=False, indent=2)
         return HttpResponse(text, content_type="application/json")
     if kind == "pdf":
-        page = render_to_string("statement.html", _shown(request, statement, before), request)
+        page = render_to_string("statement.html", _shown(request, statement), request)
         with outside_queue():
             return _download(f"{name}.pdf", to_pdf(page), "application/pdf")
     if kind == "bundle":

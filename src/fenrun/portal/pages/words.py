@@ -24,6 +24,7 @@ from fenrun.portal.access.permissions import grants_of
 from fenrun.portal.commands.publishing import CUSTOMERS_SHOWN
 from fenrun.portal.language import lang
 from fenrun.portal.pages import charts
+from fenrun.portal.pages.environment import Pages
 from fenrun.portal.pages.paging import address_of, others_asked
 from fenrun.pricing.lines import rounded
 from fenrun.settle.imports import content_of
@@ -68,14 +69,8 @@ def _unread(name: str) -> int:
 
 
 def environment(**options: Any) -> jinja2.Environment:
-    """Return the pages' environment: all is escaped, an unknown name is an error."""
-    own = {
-        "autoescape": True,
-        "undefined": jinja2.StrictUndefined,
-        "trim_blocks": True,
-        "lstrip_blocks": True,
-    }
-    made = jinja2.Environment(**options | own)
+    """Return the pages' environment, with what templates may call."""
+    made = Pages(**options)
     made.globals.update(
         static=lru_cache(200)(static),
         url=lru_cache(20_000)(_url),
@@ -131,10 +126,11 @@ def amount(text: str | None, currency: str = "", with_currency: bool = False) ->
     if text is None:
         return ""
     places, value = minor_units(currency), Decimal(text)
-    exactly, on_screen = show(value, places), show(rounded(value, places), places)
+    exactly = show(value, places)
     unit = f" {escape(currency)}" if with_currency else ""
-    if exactly == on_screen:
-        return Markup(on_screen + unit)
+    if len(exactly.partition(".")[2]) <= places:
+        return Markup(exactly + unit)
+    on_screen = show(rounded(value, places), places)
     return Markup(
         f'<span class="amount" tabindex="0">{on_screen}{unit}'
         f'<span class="exact" role="tooltip">{exactly}{unit}</span></span>'
