@@ -115,8 +115,8 @@ def verify(
     one whose heads were kept outside: at the anchors of signing.yaml, and at each --anchor.
     """
     problems = workspace.broken(head)
-    if not problems:  # else what the log says of keys says nothing
-        problems = broken_keys(workspace) + broken_anchors(workspace, anchors)
+    if not has_errors(problems):  # else what the log says of keys says nothing
+        problems += broken_keys(workspace) + broken_anchors(workspace, anchors)
         if recompute:
             with progress("recompute") as step:
                 problems += settled_otherwise(workspace, step)
