@@ -91,7 +91,34 @@ def test_a_name_of_a_file_is_no_markup_of_the_progress_bar(
 
 def test_problems_that_are_not_printed_whole_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     """Of many files that were passed over each is told, however many problems others have."""
-    passed = [Problem("file-passed-over", Place(f"f{n}.bin"), {"reason": "x"}) for n in range(60)]
+    passed = [Problem("file-passed-over", Place(f"f{n}.bin"), {"reason": n}) for n in range(60)]
     print_problems(passed, most=50)
     said = capsys.readouterr().err
     assert "+10 file-passed-over" in said and all(f"f{n}.bin" in said for n in range(60))
+
+
+def test_what_files_have_in_common_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A year of exports has the same notes twelve times; errors, and other words, stay whole."""
+    files = [f"2024-{month:02}/part-1.csv" for month in range(1, 13)]
+    notes = [Problem("coverage", Place(name, 1), {"missing": "x_OrderId"}) for name in files]
+    notes += [Problem("tax-charge", Place(files[0], n, "ChargeCategory")) for n in (2, 3)]
+    errors = [Problem("row-quarantined", Place(name, 2), {"reason": "x"}) for name in files[:3]]
+    passed = [Problem("file-passed-over", Place(f"{n}.bin"), {"reason": n % 2}) for n in range(4)]
+    print_problems([*notes, *errors, *passed])
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count(" note coverage:") == 1 and "... +11 coverage 2024-02/part-1.csv," in said
+    assert said.count(" error row-quarantined:") == 3
+    assert said.count(" note tax-charge:") == 1 and said.count(" warning file-passed-over:") == 2
+    assert all(name in said for name in files)
+
+
+def test_files_of_one_name_are_told_apart_by_as_many_folders_as_that_takes() -> None:
+    addresses = ["a/2024-01/x/part.csv", "a/2024-02/x/part.csv", "a/book.csv", "s3://b/7/part.csv"]
+    called = output.told_apart({Path(address): address for address in addresses})
+    assert list(called.values()) == ["2024-01/x/part.csv", "2024-02/x/part.csv"] + [
+        "b/7/part.csv",
+        "book.csv",
+    ]
+    problem = Problem("coverage", Place("part.csv", 1), {"missing": "x_OrderId"})
+    (named,) = output.of_file([problem], Path("a/2024-01/x/part.csv"), "2024-01/x/part.csv")
+    assert str(named.place) == "2024-01/x/part.csv:1"

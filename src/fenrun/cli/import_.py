@@ -19,12 +19,14 @@ from fenrun.cli.output import (
     exit_code,
     language,
     now,
+    of_file,
     print_json,
     print_problems,
     print_table,
     problems_as_json,
     progress,
     said_options,
+    told_apart,
 )
 from fenrun.settle.deliveries import undecided_of
 from fenrun.settle.imports import Wanted, content_of, files_in, import_files
@@ -85,6 +87,7 @@ def command(
     store = Store(workspace, actor(), at, reason, now)
     moment = known or store.moment(at)
     done: list[Imported] = []
+    names: list[str] = []
     local = [Path(name) for name in files if not is_remote(name)]
     found = [files_in(path) for path in local]
     problems: list[Problem] = [problem for _, passed in found for problem in passed]
@@ -108,12 +111,15 @@ def command(
             check_plan=check,
         )
         size = sum(path.stat().st_size for path in paths if path.exists())
+        apart = told_apart(called) if not json_ else {}
         with progress("import", size) as step:
             outcomes = import_files(store, paths, moment, step, wanted)
-            for number, outcome in enumerate(outcomes):
-                problems += _untold(outcome, done)
+            for number, (path, outcome) in enumerate(zip(paths, outcomes)):
+                name = apart.get(path, path.name)
+                problems += of_file(_untold(outcome, done), path, name)
                 if isinstance(outcome, Imported):
                     done.append(outcome)
+                    names.append(name if outcome.source == path.name else outcome.source)
                     remember(store, objects[number : number + 1])
     for folder, (_, passed) in zip(local, found):
         note_passed_over(store, folder.name, passed, at)
@@ -122,7 +128,7 @@ def command(
         listed = [{"file": one.source, "id": one.id, "new": one.new, **one.facts} for one in done]
         print_json({"imported": listed, **problems_as_json(problems)})
     else:
-        _print(done)
+        _print(done, names)
         print_problems(problems)
     exit_code(problems)
 
@@ -145,7 +151,8 @@ def _untold(outcome: Imported | Refused, done: Sequence[Imported]) -> Sequence[P
     return () if told else tuple(outcome.problems)
 
 
-def _print(done: list[Imported]) -> None:
+def _print(done: Sequence[Imported], names: Sequence[str]) -> None:
+    """Show what was imported, each file by its name here."""
     if not done:
         return
     lang = language()
@@ -156,8 +163,8 @@ def _print(done: list[Imported]) -> None:
         ("", False),
     ]
     rows = [
-        [one.source, content_of(one.facts, lang), _billed(one.facts), _outcome(one, lang)]
-        for one in done
+        [name, content_of(one.facts, lang), _billed(one.facts), _outcome(one, lang)]
+        for name, one in zip(names, done)
     ]
     print_table("", columns, rows)
 

@@ -18,12 +18,14 @@ from fenrun.cli.output import (
     labelled,
     language,
     now,
+    of_file,
     print_json,
     print_problems,
     print_table,
     problems_as_json,
     progress,
     said_options,
+    told_apart,
 )
 from fenrun.settle.imports import content_of, files_in
 from fenrun.settle.previews import (
@@ -36,6 +38,7 @@ from fenrun.settle.previews import (
 )
 
 _MOST_SHOWN = 20
+_MOST_NAMED = 5
 
 
 @click.command(name="look")
@@ -70,11 +73,15 @@ def command(
         found = [preview(path, step, moment, replace(said, called=str(path))) for path in paths]
     accounts = accounts_of(found)
     problems = [problem for _, passed in listed for problem in passed]
-    problems += [problem for one in found for problem in one.problems]
     problems += similar_accounts(accounts)
     if json_:
+        problems += [problem for one in found for problem in one.problems]
         print_json({"files": [one.as_json() for one in found], **problems_as_json(problems)})
     else:
+        called = told_apart({path: str(path) for path in paths})
+        for path, one in zip(paths, found):
+            problems += of_file(one.problems, path, called[path])
+        found = [replace(one, file=called[path]) for path, one in zip(paths, found)]
         _show_files(found)
         _show_accounts(accounts)
         _show_columns(found)
@@ -96,13 +103,14 @@ def _show_files(found: Sequence[Found]) -> None:
 
 
 def _show_accounts(accounts: Sequence[Account]) -> None:
-    """Show the accounts, most billed first, and what is billed in all."""
+    """Show the months of accounts that bill most, in order, and what is billed in all."""
     if not accounts:
         return
     lang = language()
     texts = ("issuer", "account-id", "account-name", "billing-month", "currency")
     numbers = ("sub-accounts", "count", "billed")
     columns = [(say(key, lang), key in numbers) for key in (*texts, *numbers)]
+    largest = sorted(accounts, key=lambda one: -abs(one.billed))[:_MOST_SHOWN]
     rows = [
         [
             one.issuer,
@@ -114,12 +122,12 @@ def _show_accounts(accounts: Sequence[Account]) -> None:
             f"{one.charges:,}",
             show(one.billed),
         ]
-        for one in sorted(accounts, key=lambda one: -abs(one.billed))
+        for one in sorted(largest, key=lambda one: (one.issuer, one.account, one.month))
     ]
     click.echo()
-    print_table("", columns, rows[:_MOST_SHOWN])
-    if len(rows) > _MOST_SHOWN:
-        click.echo(f"... +{len(rows) - _MOST_SHOWN}")
+    print_table("", columns, rows)
+    if len(accounts) > len(rows):
+        click.echo(f"... +{len(accounts) - len(rows)}")
     billed = "  ".join(f"{plain(sum_)} {name}" for name, sum_ in billed_in_all(accounts).items())
     click.echo(labelled("billed", billed, lang))
     for key, names in (
@@ -130,16 +138,21 @@ def _show_accounts(accounts: Sequence[Account]) -> None:
 
 
 def _show_columns(found: Sequence[Found]) -> None:
-    """Show how many columns each file of charges has, and which are not those of FOCUS."""
+    """Show how many columns files of charges have, and which are not those of FOCUS.
+
+    Files of one source have the same: they are said together.
+    """
     lang = language()
+    alike: dict[tuple[int, str, str], list[str]] = {}
     for one in found:
         if one.charges:
             said = one.charges
-            click.echo()
-            click.echo(say("columns-of", lang, file=one.file, count=len(said.columns)))
-            for key, names in (
-                ("columns-unknown", said.unknown_columns),
-                ("columns-missing", said.missing_columns),
-            ):
-                if names:
-                    click.echo("  " + labelled(key, ", ".join(names), lang))
+            names = (", ".join(said.unknown_columns), ", ".join(said.missing_columns))
+            alike.setdefault((len(said.columns), *names), []).append(one.file)
+    for (count, unknown, missing), files in alike.items():
+        more = f" ... +{len(files) - _MOST_NAMED}" if len(files) > _MOST_NAMED else ""
+        click.echo()
+        click.echo(say("columns-of", lang, file=", ".join(files[:_MOST_NAMED]) + more, count=count))
+        for key, names in (("columns-unknown", unknown), ("columns-missing", missing)):
+            if names:
+                click.echo("  " + labelled(key, names, lang))

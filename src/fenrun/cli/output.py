@@ -6,8 +6,9 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +21,7 @@ from rich.text import Text
 
 from fenrun.base import words
 from fenrun.base.money import parse_rate
-from fenrun.base.problem import ERROR, WARNING, Problem, has_errors, in_order
+from fenrun.base.problem import ERROR, NOTE, WARNING, Problem, has_errors, in_order
 from fenrun.base.screen import Screen, text_table
 from fenrun.base.when import Period, is_zone, parse_day, parse_moment, parse_period
 from fenrun.base.words import UNSEEN, Unreadable, say, visible
@@ -92,24 +93,75 @@ def print_table(
     console().print(text_table(columns, rows))
 
 
+def told_apart(addresses: Mapping[Path, str]) -> dict[Path, str]:
+    """Return what each file is called on the screen, given where it is from.
+
+    That is its name, and where others have that too, with as many folders before it as tell them
+    apart (`2024-09/part-1.csv`).
+    """
+    alike: dict[str, dict[Path, tuple[str, ...]]] = {}
+    for path, address in addresses.items():
+        alike.setdefault(path.name, {})[path] = Path(address).parts
+    called: dict[Path, str] = {}
+    for group in alike.values():
+        for depth in range(1, max(map(len, group.values())) + 1):
+            names = {path: "/".join(parts[-depth:]) for path, parts in group.items()}
+            if len(set(names.values())) == len(group):
+                break
+        called |= names if len(group) > 1 else {path: path.name for path in group}
+    return called
+
+
+def of_file(problems: Iterable[Problem], path: Path, called: str) -> list[Problem]:
+    """Return a file's problems, those that name it by its name alone with what it is called."""
+    return [
+        replace(one, place=replace(one.place, source=called))
+        if one.place.source == path.name
+        else one
+        for one in problems
+    ]
+
+
 def labelled(key: str, value: str, lang: str) -> str:
     """Return a value after its label, as in `Why: ...`."""
     return say("labelled", lang, label=say(key, lang), value=value)
 
 
 def print_problems(problems: Iterable[Problem], most: int = 50) -> None:
-    """Print problems on standard error: where, what, why, and how to fix it."""
+    """Print problems on standard error: where, what, why, and how to fix it.
+
+    What files have in common is said of the first; that the others have it too stands at the end.
+    """
     lang, out = language(), console(err=True)
-    listed = in_order(problems)
+    listed, again = _told_once(in_order(problems), lang)
     for problem in listed[:most]:
         out.print(_headline(problem, lang))
         for place in problem.also:
             out.print(Text(f"    {labelled('also', str(place), lang)}"))
         for part in ("why", "fix"):
             out.print(Text(f"    {labelled(part, problem.words(part, lang), lang)}", "dim"))
-    for code, sources in _by_code(listed[most:]).items():
+    for code, sources in _by_code([*listed[most:], *again]).items():
         named = ", ".join(dict.fromkeys(filter(None, sources)))
         out.print(Text(f"... +{len(sources)} {code} {named}".rstrip()))
+
+
+def _told_once(problems: Iterable[Problem], lang: str) -> tuple[list[Problem], list[Problem]]:
+    """Return the problems to be told, and those that say again what one of these says.
+
+    Those are notes of rows with the same code, column and advice, and warnings with the same words.
+    """
+    seen: set[tuple[str, ...]] = set()
+    told: list[Problem] = []
+    again: list[Problem] = []
+    for problem in problems:
+        is_row_note = problem.severity == NOTE and problem.place.row > 0
+        is_warning = problem.severity == WARNING
+        key = (problem.code, problem.place.column, problem.words("fix", lang))
+        key += (problem.words("what", lang),) if is_warning else ()
+        is_again = (is_row_note or is_warning) and not problem.also and key in seen
+        seen.add(key)
+        (again if is_again else told).append(problem)
+    return told, again
 
 
 def _by_code(problems: Iterable[Problem]) -> dict[str, list[str]]:
