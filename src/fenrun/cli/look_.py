@@ -10,6 +10,7 @@ import click
 
 from fenrun.base.money import plain, show
 from fenrun.base.words import say
+from fenrun.book.write import in_one_line
 from fenrun.charges.preview import Account
 from fenrun.charges.source import Said
 from fenrun.cli.output import (
@@ -89,7 +90,27 @@ def command(
     if make_book:
         write_first_book(make_book, accounts, language())
         click.echo(say("wrote", language(), path=make_book), err=json_)
+        for line in _sub_accounts(accounts):
+            click.echo(line, err=json_)
     exit_code(problems)
+
+
+def _sub_accounts(accounts: Sequence[Account]) -> list[str]:
+    """Say of each account with several sub-accounts how they get customers of their own.
+
+    A reseller has one account for all its customers: the book made from it has one customer.
+    """
+    found: dict[tuple[str, str], set[str]] = {}
+    for one in accounts:
+        found.setdefault((one.issuer, one.account), set()).update(one.sub_accounts)
+    lines = []
+    for (issuer, account), subs in found.items():
+        if len(subs) > 1:
+            link = {"of": "sub-account", "issuer": issuer, "subject": min(subs)}
+            link |= {"role": "customer", "party": say("customer", language()).upper()}
+            words = {"account": account, "count": len(subs), "link": in_one_line(link)}
+            lines.append(say("book-sub-accounts", language(), **words))
+    return lines
 
 
 def _show_files(found: Sequence[Found]) -> None:
