@@ -97,7 +97,7 @@ def test_problems_that_are_not_printed_whole_are_named(capsys: pytest.CaptureFix
     assert "+10 file-passed-over" in said and all(f"f{n}.bin" in said for n in range(60))
 
 
-def test_what_files_have_in_common_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_files_have_in_common_is_without_repeats(capsys: pytest.CaptureFixture[str]) -> None:
     """A year of exports has the same notes twelve times; errors, and other words, stay whole."""
     files = [f"2024-{month:02}/part-1.csv" for month in range(1, 13)]
     notes = [Problem("coverage", Place(name, 1), {"missing": "x_OrderId"}) for name in files]
@@ -112,13 +112,11 @@ def test_what_files_have_in_common_is_told_once(capsys: pytest.CaptureFixture[st
     assert all(name in said for name in files)
 
 
-def test_files_of_one_name_are_told_apart_by_as_many_folders_as_that_takes() -> None:
+def test_files_of_one_name_are_distinct_names_by_as_many_folders_as_that_takes() -> None:
     addresses = ["a/2024-01/x/part.csv", "a/2024-02/x/part.csv", "a/book.csv", "s3://b/7/part.csv"]
-    called = output.told_apart({Path(address): address for address in addresses})
-    assert list(called.values()) == ["2024-01/x/part.csv", "2024-02/x/part.csv"] + [
-        "b/7/part.csv",
-        "book.csv",
-    ]
+    called = output.distinct_names({Path(address): address for address in addresses})
+    apart = ["2024-01/x/part.csv", "2024-02/x/part.csv", "b/7/part.csv"]
+    assert list(called.values()) == [*apart, "book.csv"]
     problem = Problem("coverage", Place("part.csv", 1), {"missing": "x_OrderId"})
     (named,) = output.of_file([problem], Path("a/2024-01/x/part.csv"), "2024-01/x/part.csv")
     assert str(named.place) == "2024-01/x/part.csv:1"

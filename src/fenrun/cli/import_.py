@@ -16,6 +16,7 @@ from fenrun.cli.output import (
     MomentType,
     actor,
     as_json,
+    distinct_names,
     exit_code,
     language,
     now,
@@ -26,7 +27,6 @@ from fenrun.cli.output import (
     problems_as_json,
     progress,
     said_options,
-    told_apart,
 )
 from fenrun.settle.deliveries import undecided_of
 from fenrun.settle.imports import Wanted, content_of, files_in, import_files
@@ -111,7 +111,7 @@ def command(
             check_plan=check,
         )
         size = sum(path.stat().st_size for path in paths if path.exists())
-        apart = told_apart(called) if not json_ else {}
+        apart = {} if json_ else distinct_names(called)
         with progress("import", size) as step:
             outcomes = import_files(store, paths, moment, step, wanted)
             for number, (path, outcome) in enumerate(zip(paths, outcomes)):
@@ -124,13 +124,20 @@ def command(
     for folder, (_, passed) in zip(local, found):
         note_passed_over(store, folder.name, passed, at)
     problems += undecided_of(store, moment, done)
+    _report(done, names, problems, json_)
+    exit_code(problems)
+
+
+def _report(
+    done: Sequence[Imported], names: Sequence[str], problems: Sequence[Problem], json_: bool
+) -> None:
+    """Show what was imported, each file by its name here, and the problems."""
     if json_:
         listed = [{"file": one.source, "id": one.id, "new": one.new, **one.facts} for one in done]
         print_json({"imported": listed, **problems_as_json(problems)})
     else:
         _print(done, names)
         print_problems(problems)
-    exit_code(problems)
 
 
 def _fetched(store: Store, names: Sequence[str], into: Path, is_all: bool) -> Fetched:

@@ -15,6 +15,7 @@ from fenrun.charges.preview import Account
 from fenrun.charges.source import Said
 from fenrun.cli.output import (
     as_json,
+    distinct_names,
     exit_code,
     labelled,
     language,
@@ -26,7 +27,6 @@ from fenrun.cli.output import (
     problems_as_json,
     progress,
     said_options,
-    told_apart,
 )
 from fenrun.settle.imports import content_of, files_in
 from fenrun.settle.previews import (
@@ -79,7 +79,7 @@ def command(
         problems += [problem for one in found for problem in one.problems]
         print_json({"files": [one.as_json() for one in found], **problems_as_json(problems)})
     else:
-        called = told_apart({path: str(path) for path in paths})
+        called = distinct_names({path: str(path) for path in paths})
         for path, one in zip(paths, found):
             problems += of_file(one.problems, path, called[path])
         found = [replace(one, file=called[path]) for path, one in zip(paths, found)]

@@ -93,7 +93,7 @@ def print_table(
     console().print(text_table(columns, rows))
 
 
-def told_apart(addresses: Mapping[Path, str]) -> dict[Path, str]:
+def distinct_names(addresses: Mapping[Path, str]) -> dict[Path, str]:
     """Return what each file is called on the screen, given where it is from.
 
     That is its name, and where others have that too, with as many folders before it as tell them
@@ -133,7 +133,7 @@ def print_problems(problems: Iterable[Problem], most: int = 50) -> None:
     What files have in common is said of the first; that the others have it too stands at the end.
     """
     lang, out = language(), console(err=True)
-    listed, again = _told_once(in_order(problems), lang)
+    listed, again = _without_repeats(in_order(problems), lang)
     for problem in listed[:most]:
         out.print(_headline(problem, lang))
         for place in problem.also:
@@ -145,7 +145,7 @@ def print_problems(problems: Iterable[Problem], most: int = 50) -> None:
         out.print(Text(f"... +{len(sources)} {code} {named}".rstrip()))
 
 
-def _told_once(problems: Iterable[Problem], lang: str) -> tuple[list[Problem], list[Problem]]:
+def _without_repeats(problems: Iterable[Problem], lang: str) -> tuple[list[Problem], list[Problem]]:
     """Return the problems to be told, and those that say again what one of these says.
 
     Those are notes of rows with the same code, column and advice, and warnings with the same words.
