@@ -11,7 +11,7 @@ import pytest
 from fenrun.base.problem import Place, Problem
 from fenrun.base.when import parse_period
 from fenrun.base.words import say
-from fenrun.cli import command_of, output
+from fenrun.cli import command_of, output, whatif_
 from fenrun.cli.output import print_problems
 from fenrun.settle.imports import import_file
 from fenrun.settle.runs import settle_workspace
@@ -120,3 +120,13 @@ def test_files_of_one_name_are_distinct_names_by_as_many_folders_as_that_takes()
     problem = Problem("coverage", Place("part.csv", 1), {"missing": "x_OrderId"})
     (named,) = output.of_file([problem], Path("a/2024-01/x/part.csv"), "2024-01/x/part.csv")
     assert str(named.place) == "2024-01/x/part.csv:1"
+
+
+def test_bands_of_a_scenario_are_said_in_the_readers_language(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FENRUN_LANG", "zh-CN")
+    bands = {"band_before": "from 150000 pays 7 %", "band_after": "below 150000 pays 5 %"}
+    whatif_._tiers([{"payee": "P1", "component": "reward", "period": "2024-09", **bands}])
+    said = capsys.readouterr().out
+    assert "达到 150000：按 7 % 计" in said and "pays" not in said

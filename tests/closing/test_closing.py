@@ -160,6 +160,8 @@ def test_an_explanation_leads_to_what_closed_periods_still_pay(tmp_path: Path) -
     asked = ("explain", year.store.path, "P2", "--period", "2024-02")
     assert "february.csv:2" not in fenrun(*asked).out
     assert "february.csv:2" in fenrun(*asked, "--charges", 1).out
+    closed = fenrun("close", year.store.path, "--period", "2024-02", "--known", "2024-03-02").out
+    assert "to pay 180.00 CNY: of the period 50.00 CNY" in closed
 
 
 def test_a_reversal_takes_back_what_was_earned(tmp_path: Path) -> None:
