@@ -160,6 +160,11 @@ def test_an_explanation_leads_to_what_closed_periods_still_pay(tmp_path: Path) -
     asked = ("explain", year.store.path, "P2", "--period", "2024-02")
     assert "february.csv:2" not in fenrun(*asked).out
     assert "february.csv:2" in fenrun(*asked, "--charges", 1).out
+    books = fenrun("ledger", year.store.path, "--period", "2024-02").out.splitlines()
+    assert [one.split()[1] for one in books if "true-up" in one and one.endswith("130.00 ")] == [
+        "Liabilities:Accrued",
+        "Expenses:Rebates",
+    ], "earned and paid apart: together they were twice as much"
     closed = fenrun("close", year.store.path, "--period", "2024-02", "--known", "2024-03-02").out
     assert "to pay 180.00 CNY: of the period 50.00 CNY" in closed
 
