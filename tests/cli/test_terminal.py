@@ -104,11 +104,13 @@ def test_what_files_have_in_common_is_without_repeats(capsys: pytest.CaptureFixt
     notes += [Problem("tax-charge", Place(files[0], n, "ChargeCategory")) for n in (2, 3)]
     errors = [Problem("row-quarantined", Place(name, 2), {"reason": "x"}) for name in files[:3]]
     passed = [Problem("file-passed-over", Place(f"{n}.bin"), {"reason": n % 2}) for n in range(4)]
-    print_problems([*notes, *errors, *passed])
+    lacking = [Problem("column-missing", Place(files[0], 1, name)) for name in ("A", "B", "C")]
+    print_problems([*notes, *errors, *passed, *lacking])
     said = " ".join(capsys.readouterr().err.split())
     assert said.count(" note coverage:") == 1 and "... +11 coverage 2024-02/part-1.csv," in said
     assert said.count(" error row-quarantined:") == 3
     assert said.count(" note tax-charge:") == 1 and said.count(" warning file-passed-over:") == 2
+    assert said.count(" warning column-missing:") == 1 and "... +2 column-missing B, C" in said
     assert all(name in said for name in files)
 
 

@@ -131,11 +131,12 @@ def show_explanation(explained: dict[str, Any], charges: int) -> None:
     console().print(Text(headline, "bold"))
     print_blocks(Padding(Text(sentence), (0, 0, 0, 2), expand=False) for sentence in sentences)
     if charges:
-        _show_customers(explained["customers"][:charges])
+        _show_customers(explained["customers"], charges)
         _show_charges(explained)
 
 
-def _show_customers(customers: list[dict[str, Any]]) -> None:
+def _show_customers(customers: list[dict[str, Any]], most: int) -> None:
+    """Show what each customer brings, the largest first; say how many are left out."""
     rows = [
         [
             customer["customer"] or "-",
@@ -144,9 +145,11 @@ def _show_customers(customers: list[dict[str, Any]]) -> None:
             f"{customer['charges']:,}",
             customer["excluded_by"] or "",
         ]
-        for customer in customers
+        for customer in customers[:most]
     ]
     print_table("", _titled(_CUSTOMER_COLUMNS), rows)
+    if len(customers) > most:
+        click.echo(f"... +{len(customers) - most}")
 
 
 def _show_charges(explained: dict[str, Any]) -> None:

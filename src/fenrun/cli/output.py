@@ -140,7 +140,7 @@ def print_problems(problems: Iterable[Problem], most: int = 50) -> None:
             out.print(Text(f"    {labelled('also', str(place), lang)}"))
         for part in ("why", "fix"):
             out.print(Text(f"    {labelled(part, problem.words(part, lang), lang)}", "dim"))
-    for code, sources in _by_code([*listed[most:], *again]).items():
+    for code, sources in _by_code([*listed[most:], *again], listed[:most]).items():
         named = ", ".join(dict.fromkeys(filter(None, sources)))
         out.print(Text(f"... +{len(sources)} {code} {named}".rstrip()))
 
@@ -148,27 +148,40 @@ def print_problems(problems: Iterable[Problem], most: int = 50) -> None:
 def _without_repeats(problems: Iterable[Problem], lang: str) -> tuple[list[Problem], list[Problem]]:
     """Return the problems to be told, and those that say again what one of these says.
 
-    Those are notes of rows with the same code, column and advice, and warnings with the same words.
+    Those are notes of rows with the same code, column and advice, warnings of headers with the same
+    code and advice, and other warnings with the same words.
     """
     seen: set[tuple[str, ...]] = set()
     told: list[Problem] = []
     again: list[Problem] = []
     for problem in problems:
-        is_row_note = problem.severity == NOTE and problem.place.row > 0
-        is_warning = problem.severity == WARNING
-        key = (problem.code, problem.place.column, problem.words("fix", lang))
-        key += (problem.words("what", lang),) if is_warning else ()
-        is_again = (is_row_note or is_warning) and not problem.also and key in seen
+        key = _shared(problem, lang) if not problem.also else ()
+        (again if key and key in seen else told).append(problem)
         seen.add(key)
-        (again if is_again else told).append(problem)
     return told, again
 
 
-def _by_code(problems: Iterable[Problem]) -> dict[str, list[str]]:
-    """Return by code where problems are: what is not printed whole is named all the same."""
+def _shared(problem: Problem, lang: str) -> tuple[str, ...]:
+    """Return what a problem has in common with those that it speaks for; nothing: it is alone."""
+    place, said = problem.place, (problem.code, problem.words("fix", lang))
+    if problem.severity == NOTE and place.row > 0:
+        return (*said, place.column)
+    if problem.severity == WARNING:
+        return said if place.row == 1 else (*said, place.column, problem.words("what", lang))
+    return ()
+
+
+def _by_code(problems: Iterable[Problem], told: Iterable[Problem]) -> dict[str, list[str]]:
+    """Return by code where problems are: what is not printed whole is named all the same.
+
+    That is the file, or the column where the file is told of already.
+    """
+    there = {(problem.code, problem.place.source) for problem in told}
     found: dict[str, list[str]] = {}
     for problem in problems:
-        found.setdefault(problem.code, []).append(problem.place.source)
+        place = problem.place
+        is_named = (problem.code, place.source) in there
+        found.setdefault(problem.code, []).append((is_named and place.column) or place.source)
     return found
 
 
