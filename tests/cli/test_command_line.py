@@ -268,6 +268,20 @@ def test_the_log_says_what_happened(small: list[Path], tmp_path: Path) -> None:
     assert kinds[3] == ("settle", "runs")
 
 
+def test_the_log_says_what_was_decided_about_an_import(small: list[Path], tmp_path: Path) -> None:
+    """A zone changes who is credited: it stood in no row of the log, though the page said so."""
+    workspace, charges = tmp_path / "ws", small[-1]
+    said = ("--zone", "Asia/Shanghai", "--set", "RegionId=east")
+    (one,) = fenrun("import", workspace, charges, *said, "--json").json()["imported"]
+    ((event,),) = [fenrun("audit", "show", workspace, "--json").json()]
+    facts = json.loads(event["after"])
+    assert (facts["zone"], facts["set"]["RegionId"]["value"]) == ("Asia/Shanghai", "east")
+    fenrun("resolve", workspace, one["id"], "--void")
+    shown = " ".join(fenrun("audit", "show", workspace).out.split())
+    assert f"{one['id'][:12]}: RegionId=east, Asia/Shanghai" in shown
+    assert f"{one['id'][:12]}: void" in shown
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -11,7 +11,7 @@ import pytest
 from fenrun.base.problem import Place, Problem
 from fenrun.base.when import parse_period
 from fenrun.base.words import say
-from fenrun.cli import command_of, output
+from fenrun.cli import command_of, output, whatif_
 from fenrun.cli.output import print_problems
 from fenrun.settle.imports import import_file
 from fenrun.settle.runs import settle_workspace
@@ -91,7 +91,47 @@ def test_a_name_of_a_file_is_no_markup_of_the_progress_bar(
 
 def test_problems_that_are_not_printed_whole_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     """Of many files that were passed over each is told, however many problems others have."""
-    passed = [Problem("file-passed-over", Place(f"f{n}.bin"), {"reason": "x"}) for n in range(60)]
+    passed = [Problem("file-passed-over", Place(f"f{n}.bin"), {"reason": n}) for n in range(60)]
     print_problems(passed, most=50)
     said = capsys.readouterr().err
     assert "+10 file-passed-over" in said and all(f"f{n}.bin" in said for n in range(60))
+
+
+def test_what_files_have_in_common_is_without_repeats(capsys: pytest.CaptureFixture[str]) -> None:
+    """A year of exports has the same notes twelve times; errors, and other words, stay whole."""
+    files = [f"2024-{month:02}/part-1.csv" for month in range(1, 13)]
+    notes = [Problem("coverage", Place(name, 1), {"missing": "x_OrderId"}) for name in files]
+    notes += [Problem("tax-charge", Place(files[0], n, "ChargeCategory")) for n in (2, 3)]
+    errors = [Problem("row-quarantined", Place(name, 2), {"reason": "x"}) for name in files[:3]]
+    passed = [Problem("file-passed-over", Place(f"{n}.bin"), {"reason": n % 2}) for n in range(4)]
+    lacking = [
+        Problem("column-missing", Place(name, 1), {"column": column})
+        for name, column in zip(files, ("A, B", "A, B", "A"))
+    ]
+    print_problems([*notes, *errors, *passed, *lacking])
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count(" note coverage:") == 1 and "... +11 coverage 2024-02/part-1.csv," in said
+    assert said.count(" error row-quarantined:") == 3
+    assert said.count(" note tax-charge:") == 1 and said.count(" warning file-passed-over:") == 2
+    assert said.count(" warning column-missing:") == 2 and "+1 column-missing 2024-02" in said
+    assert all(name in said for name in files)
+
+
+def test_files_of_one_name_are_distinct_names_by_as_many_folders_as_that_takes() -> None:
+    addresses = ["a/2024-01/x/part.csv", "a/2024-02/x/part.csv", "a/book.csv", "s3://b/7/part.csv"]
+    called = output.distinct_names({Path(address): address for address in addresses})
+    apart = ["2024-01/x/part.csv", "2024-02/x/part.csv", "b/7/part.csv"]
+    assert list(called.values()) == [*apart, "book.csv"]
+    problem = Problem("coverage", Place("part.csv", 1), {"missing": "x_OrderId"})
+    (named,) = output.of_file([problem], Path("a/2024-01/x/part.csv"), "2024-01/x/part.csv")
+    assert str(named.place) == "2024-01/x/part.csv:1"
+
+
+def test_bands_of_a_scenario_are_said_in_the_readers_language(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FENRUN_LANG", "zh-CN")
+    bands = {"band_before": "from 150000 pays 7 %", "band_after": "below 150000 pays 5 %"}
+    whatif_._tiers([{"payee": "P1", "component": "reward", "period": "2024-09", **bands}])
+    said = capsys.readouterr().out
+    assert "达到 150000：按 7 % 计" in said and "pays" not in said

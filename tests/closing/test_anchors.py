@@ -100,6 +100,22 @@ def test_a_log_that_is_cut_off_is_found(anchored: tuple[Store, str]) -> None:
     assert "anchor-differs" in [problem.code for problem in broken_anchors(store)]
 
 
+def test_a_log_whose_newest_rows_are_cut_off_is_found_by_its_anchor_alone(
+    anchored: tuple[Store, str],
+) -> None:
+    """The log is whole as far as it goes; what its last rows wrote is in no row now: a warning,
+    which kept the anchors from being asked.
+    """
+    store, _ = anchored
+    assert not anchor_closes(store)
+    with store.log.writing() as log:
+        (close,) = [event.seq for event in store.log.events() if event.kind == "closes"]
+        log.connection.execute("DELETE FROM events WHERE seq >= ?", [close])
+    assert {problem.code for problem in store.broken()} == {"stored-unlogged"}
+    said = fenrun("audit", "verify", store.path)
+    assert said.code == 1 and "anchor-differs" in said.err, said
+
+
 def test_a_head_taken_out_of_a_repository_is_still_known(shared: Path, tmp_path: Path) -> None:
     repository = tmp_path / "repository"
     subprocess.run(["git", "init", "-q", repository], check=True)

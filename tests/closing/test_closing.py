@@ -142,6 +142,33 @@ def test_a_late_charge_is_paid_at_the_rate_it_reaches_with_its_month(tmp_path: P
     assert year.posted("2024-03") == [], "posted once"
 
 
+@pytest.mark.in_turn(3)
+def test_an_explanation_leads_to_what_closed_periods_still_pay(tmp_path: Path) -> None:
+    """P1 sells nothing in February and is paid 130.00 for January: it asked in vain why. The
+    command that is said explains January as it would be now; a number of charges is obeyed.
+    """
+    year = Year(tmp_path)
+    year.charge("2024-02-02", "january.csv", "A1 900 2024-01-10 2024-01")
+    year.close("2024-01", "2024-02-03")
+    year.charge("2024-03-01", "february.csv", "A2 500 2024-02-10 2024-02")
+    year.charge("2024-03-01", "late.csv", "A1 200 2024-01-20 2024-01")
+    said = fenrun("explain", year.store.path, "P1", "--period", "2024-02")
+    assert said.code == 0 and "130.00 CNY of differences of closed periods" in said.out
+    (command,) = (one for one in said.out.splitlines() if "as it would be now" in one)
+    words = command.partition("fenrun explain WORKSPACE ")[2].split()
+    assert "220.00 CNY for reward" in fenrun("explain", year.store.path, *words).out
+    asked = ("explain", year.store.path, "P2", "--period", "2024-02")
+    assert "february.csv:2" not in fenrun(*asked).out
+    assert "february.csv:2" in fenrun(*asked, "--charges", 1).out
+    books = fenrun("ledger", year.store.path, "--period", "2024-02").out.splitlines()
+    assert [one.split()[1] for one in books if "true-up" in one and one.endswith("130.00 ")] == [
+        "Liabilities:Accrued",
+        "Expenses:Rebates",
+    ], "earned and paid apart: together they were twice as much"
+    closed = fenrun("close", year.store.path, "--period", "2024-02", "--known", "2024-03-02").out
+    assert "to pay 180.00 CNY: of the period 50.00 CNY" in closed
+
+
 def test_a_reversal_takes_back_what_was_earned(tmp_path: Path) -> None:
     """1,100 at 20 % is 220.00. The 1,100 is reversed in its month: 220.00 goes back, not 10 % of it
     at the rate of the month in which the reversal came.

@@ -14,6 +14,7 @@ from fenrun.settle.deliveries import Decision, decide, undecided
 from fenrun.settle.imports import Wanted, files_in, import_files
 from fenrun.settle.manifests import parts_of
 from fenrun.store.facts import Store
+from tests.command import fenrun
 
 KNOWN = datetime(2025, 1, 1)
 HEAD = (
@@ -180,3 +181,17 @@ def test_a_part_of_a_bucket_is_where_its_manifest_says(tmp_path: Path) -> None:
     draft, final = (tmp_path / "b" / name / "p.csv" for name in ("draft", "final"))
     assert not parts_of(tmp_path, [draft], is_bucket=True).of
     assert [*parts_of(tmp_path, [draft, final], is_bucket=True).of] == [final]
+
+
+@pytest.mark.parametrize("case", ["all missing", "one not whole", "one of another run"])
+def test_a_folder_that_is_not_as_its_manifest_says_is_imported_and_that_is_said(
+    case: str, tmp_path: Path
+) -> None:
+    """The command ended with a traceback where files are passed over: the files were in, and none
+    of their problems was told.
+    """
+    manifest, files, _, codes = MANIFESTS[case]
+    folder = _folder(tmp_path, manifest, files)
+    said = fenrun("import", tmp_path / "ws", folder, "--json")
+    found = {problem["code"] for problem in said.json()["problems"]}
+    assert said.code == 1 and {*codes, "file-passed-over"} <= found

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+import yaml
 
 from fenrun.base.when import parse_period
 from fenrun.book.write import write_yaml
@@ -126,9 +127,23 @@ def test_the_command_shows_and_makes_a_book_once(tmp_path: Path) -> None:
     done = fenrun("look", path, "--make-book", book)
     assert "A1" in done.out and "3.50 CNY" in done.out and "2024-09" in done.out
     assert fenrun("import", tmp_path / "ws", path, book, "--json").json()["imported"]
+    assert "sub-account" not in done.out
     again = fenrun("look", path, "--make-book", book)
     assert again.code == 1 and "target-exists" in again.err
     said = fenrun("look", book, path, "--json", lang="zh-CN").json()
     kinds = {file["file"]: file["kind"] for file in said["files"]}
     assert kinds == {"c.csv": "charges", "book.yaml": "book"}
     assert said["files"][1]["accounts"][0]["billed"] == "3.50"
+
+
+def test_a_book_made_of_a_resellers_account_says_how_its_sub_accounts_get_customers(
+    tmp_path: Path,
+) -> None:
+    """The account is one customer in it: each charge of all of them would be one partner's."""
+    columns = ROW | {"SubAccountId": ""}
+    subs = ({"SubAccountId": name} for name in ("007", "008"))
+    path = _charges(tmp_path / "c.csv", *subs, columns=columns)
+    said = fenrun("look", path, "--make-book", tmp_path / "book.yaml").out
+    (line,) = (line for line in said.splitlines() if line.startswith("A1 has 2 sub-accounts"))
+    link = yaml.safe_load(line.partition("its own: ")[2])
+    assert link["subject"] == "007" and link["of"] == "sub-account" and link["role"] == "customer"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import click
 
@@ -61,17 +62,38 @@ def show(workspace: Store, json_: bool) -> None:
 
 
 def _row(event: Event, lang: str) -> list[str]:
+    """Return the cells of an event; below its source stands what somebody decided about it."""
     facts = event.facts()
     return [
         str(event.seq),
         event.at,
         event.actor,
         event.in_words(lang),
-        facts["source"],
+        _source(event, facts, lang),
         facts["known"],
         event.reason,
         short(event.hash),
     ]
+
+
+def _source(event: Event, facts: dict[str, Any], lang: str) -> str:
+    """Return the source of an event, and what was decided about it with the ids of imports."""
+    decided = [
+        say(f"decided-{key}", lang, of=", ".join(map(short, facts[key])))
+        for key in ("replaces", "adds")
+        if facts.get(key)
+    ]
+    if facts.get("of") in facts.get("replaces", ()):
+        decided = [say("decided-void", lang)]
+    decided += [say("decided-left-out", lang)] if facts.get("left_out") else []
+    said = {column: one["value"] for column, one in facts.get("set", {}).items()}
+    decided += [f"{column}={text}" for column, text in (said | facts.get("columns", {})).items()]
+    decided += [facts["zone"]] if facts.get("zone") else []
+    if not decided:
+        return str(facts["source"])
+    what = say("list-comma", lang).join(decided)
+    label = short(facts.get("of", event.subject))
+    return f"{facts['source']}\n{say('labelled', lang, label=label, value=what)}"
 
 
 @command.command(name="anchor")
@@ -115,8 +137,8 @@ def verify(
     one whose heads were kept outside: at the anchors of signing.yaml, and at each --anchor.
     """
     problems = workspace.broken(head)
-    if not problems:  # else what the log says of keys says nothing
-        problems = broken_keys(workspace) + broken_anchors(workspace, anchors)
+    if not has_errors(problems):  # else what the log says of keys says nothing
+        problems += broken_keys(workspace) + broken_anchors(workspace, anchors)
         if recompute:
             with progress("recompute") as step:
                 problems += settled_otherwise(workspace, step)

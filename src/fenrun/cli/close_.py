@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 import click
 
 from fenrun.base.ids import short
+from fenrun.base.money import show_sums
 from fenrun.base.when import Period, show_moment
 from fenrun.base.words import say
 from fenrun.cli.key_ import key_line
@@ -86,8 +89,16 @@ def command(
             statements=facts["statements"],
             paid=show_each(facts, "paid"),
             differences=show_each(facts, "differences"),
+            payable=_payable(facts),
         )
     )
     click.echo(say("closed-root", lang, root=done.root))
     click.echo(key_line(key))
     click.echo(say("log-head-is", lang, seq=event.seq, head=event.hash))
+
+
+def _payable(facts: dict[str, Any]) -> str:
+    """Return what is to be paid in all, in each currency: of the period, and differences."""
+    sections = (facts, *facts.get("other_currencies", ()))
+    sums = {one["currency"]: Decimal(one["paid"]) + Decimal(one["differences"]) for one in sections}
+    return show_sums(sums)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from shlex import quote
 from typing import Any
 
 import click
 from rich.padding import Padding
 from rich.text import Text
 
-from fenrun.base.problem import Place, refused
-from fenrun.base.when import Period
+from fenrun.base.money import show
+from fenrun.base.when import Period, show_moment
 from fenrun.base.words import say
 from fenrun.cli.output import (
     WORKSPACE,
@@ -26,12 +28,14 @@ from fenrun.cli.output import (
 )
 from fenrun.closing.close import settle_period
 from fenrun.settle.explain import explain
+from fenrun.settle.line_terms import statement_naming_terms
 from fenrun.statement.run import Run
 from fenrun.statement.sentences import charged_text, day_text, in_words, show_text
 from fenrun.store.facts import Store
 
 Columns = tuple[tuple[str, bool], ...]
 """Columns by the key of their title, and whether they hold numbers."""
+_CHARGES = 10
 _LINES = "SELECT line_id FROM statement_lines WHERE payee = ? ORDER BY plan_id, rank, period"
 _CUSTOMER_COLUMNS: Columns = (
     ("customer", False),
@@ -61,13 +65,16 @@ _CHARGE_COLUMNS: Columns = (
 @click.option(
     "--charges",
     type=click.IntRange(min=0),
-    default=10,
-    show_default=True,
-    help="How many charges to list, largest first.",
+    help="How many charges to list, largest first; else 10 of a line, none of a payee's lines.",
 )
 @as_json
 def command(
-    workspace: Store, line: str, period: Period, known: datetime | None, charges: int, json_: bool
+    workspace: Store,
+    line: str,
+    period: Period,
+    known: datetime | None,
+    charges: int | None,
+    json_: bool,
 ) -> None:
     """Explain a statement LINE, down to charges and clauses.
 
@@ -77,20 +84,43 @@ def command(
         run = settle_period(workspace, period, known, (), step).run
     of_payee = "/" not in line
     lines = _lines_of(run, line) if of_payee else [line]
-    found = [explain(run, one, charges) for one in lines]
+    most = _CHARGES if charges is None else charges
+    found = [explain(run, one, most) for one in lines]
     if json_:
         worded = [{**one, "words": in_words(one, language())} for one in found]
         print_json(worded if of_payee else worded[0])
         return
     for one in found:
-        show_explanation(one, 0 if of_payee else charges)
+        show_explanation(one, 0 if of_payee and charges is None else most)
+    if of_payee:
+        console().print()
+        for sentence in _going_on(run, line, lines, charges is None):
+            click.echo(sentence)
+
+
+def _going_on(run: Run, payee: str, lines: Sequence[str], is_short: bool) -> Iterator[str]:
+    """Say how to see a line's charges, and what explains differences of closed periods."""
+    lang = language()
+    if lines and is_short:
+        yield say("explain-line", lang, line=quote(lines[0]), period=run.period.key)
+    statement = statement_naming_terms(run, payee)
+    for one in (statement, *statement.others):
+        if not one.differences:
+            continue
+        amount = {"amount": show(one.difference), "currency": one.currency}
+        yield say("explain-differences", lang, payee=quote(payee), period=run.period.key, **amount)
+        earned = [found for found in one.differences if found.what == "earned"]
+        for found in earned[:1]:
+            line = quote(f"{found.plan_id}/{found.component}/{found.period}/{payee}")
+            known = show_moment(run.as_of.known)
+            yield say("explain-closed", lang, line=line, period=found.month, known=known)
 
 
 def _lines_of(run: Run, payee: str) -> list[str]:
-    """Return the ids of a payee's lines. Raises Refused where it has none."""
+    """Return the ids of a payee's lines. Raises Refused where it has no statement."""
     rows = run.engine.rows(_LINES, [payee])
     if not rows:
-        raise refused("payee-unknown", Place(payee), payee=payee, period=run.period.key)
+        statement_naming_terms(run, payee)
     return [row["line_id"] for row in rows]
 
 
@@ -101,11 +131,12 @@ def show_explanation(explained: dict[str, Any], charges: int) -> None:
     console().print(Text(headline, "bold"))
     print_blocks(Padding(Text(sentence), (0, 0, 0, 2), expand=False) for sentence in sentences)
     if charges:
-        _show_customers(explained["customers"][:charges])
+        _show_customers(explained["customers"], charges)
         _show_charges(explained)
 
 
-def _show_customers(customers: list[dict[str, Any]]) -> None:
+def _show_customers(customers: list[dict[str, Any]], most: int) -> None:
+    """Show what each customer brings, the largest first; say how many are left out."""
     rows = [
         [
             customer["customer"] or "-",
@@ -114,9 +145,11 @@ def _show_customers(customers: list[dict[str, Any]]) -> None:
             f"{customer['charges']:,}",
             customer["excluded_by"] or "",
         ]
-        for customer in customers
+        for customer in customers[:most]
     ]
     print_table("", _titled(_CUSTOMER_COLUMNS), rows)
+    if len(customers) > most:
+        click.echo(f"... +{len(customers) - most}")
 
 
 def _show_charges(explained: dict[str, Any]) -> None:

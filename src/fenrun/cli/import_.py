@@ -16,9 +16,11 @@ from fenrun.cli.output import (
     MomentType,
     actor,
     as_json,
+    distinct_names,
     exit_code,
     language,
     now,
+    of_file,
     print_json,
     print_problems,
     print_table,
@@ -86,6 +88,7 @@ def command(
     store = Store(workspace, actor(), at, reason, now)
     moment = known or store.moment(at)
     done: list[Imported] = []
+    names: list[str] = []
     local = [Path(name) for name in files if not is_remote(name)]
     found = [files_in(path) for path in local]
     problems: list[Problem] = [problem for _, passed in found for problem in passed]
@@ -109,23 +112,33 @@ def command(
             check_plan=check,
         )
         size = sum(path.stat().st_size for path in paths if path.exists())
+        apart = {} if json_ else distinct_names(called)
         with progress("import", size) as step:
             outcomes = import_files(store, paths, moment, step, wanted)
-            for number, outcome in enumerate(outcomes):
-                problems += _untold(outcome, done)
+            for number, (path, outcome) in enumerate(zip(paths, outcomes)):
+                name = apart.get(path, path.name)
+                problems += of_file(_untold(outcome, done), path, name)
                 if isinstance(outcome, Imported):
                     done.append(outcome)
+                    names.append(name if outcome.source == path.name else outcome.source)
                     remember(store, objects[number : number + 1])
     for folder, (_, passed) in zip(local, found):
         note_passed_over(store, folder.name, passed, at)
     problems += undecided_of(store, moment, done) + unlinked_of(store, moment, done)
+    _report(done, names, problems, json_)
+    exit_code(problems)
+
+
+def _report(
+    done: Sequence[Imported], names: Sequence[str], problems: Sequence[Problem], json_: bool
+) -> None:
+    """Show what was imported, each file by its name here, and the problems."""
     if json_:
         listed = [{"file": one.source, "id": one.id, "new": one.new, **one.facts} for one in done]
         print_json({"imported": listed, **problems_as_json(problems)})
     else:
-        _print(done)
+        _print(done, names)
         print_problems(problems)
-    exit_code(problems)
 
 
 def _fetched(store: Store, names: Sequence[str], into: Path, is_all: bool) -> Fetched:
@@ -146,7 +159,8 @@ def _untold(outcome: Imported | Refused, done: Sequence[Imported]) -> Sequence[P
     return () if told else tuple(outcome.problems)
 
 
-def _print(done: list[Imported]) -> None:
+def _print(done: Sequence[Imported], names: Sequence[str]) -> None:
+    """Show what was imported, each file by its name here."""
     if not done:
         return
     lang = language()
@@ -157,8 +171,8 @@ def _print(done: list[Imported]) -> None:
         ("", False),
     ]
     rows = [
-        [one.source, content_of(one.facts, lang), _billed(one.facts), _outcome(one, lang)]
-        for one in done
+        [name, content_of(one.facts, lang), _billed(one.facts), _outcome(one, lang)]
+        for name, one in zip(names, done)
     ]
     print_table("", columns, rows)
 

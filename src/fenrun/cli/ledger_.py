@@ -111,30 +111,40 @@ def _show_revenue(period: Period, sums: list[Revenue]) -> None:
 
 
 def _show_entries(made: list[Entry]) -> None:
-    """Show how many entries of each kind there are, and how much they move."""
-    amounts: dict[tuple[str, str], list[Decimal]] = {}
+    """Show how many entries of each kind there are, and how much they move on which account.
+
+    A true-up is on one what is earned otherwise, on another what of it is paid.
+    """
+    amounts: dict[tuple[str, str, str], list[Decimal]] = {}
     for entry in made:
-        _, moved = entry.postings[0]
-        amounts.setdefault((entry.kind, entry.currency), []).append(moved)
-    columns = _titled(("kind", False), ("currency", False), ("count", True), ("amount", True))
+        name, moved = entry.postings[0]
+        amounts.setdefault((entry.kind, _group(name), entry.currency), []).append(moved)
+    texts = ("kind", "account", "currency")
+    columns = _titled(*((key, False) for key in texts), ("count", True), ("amount", True))
     rows = [
         [
             say(f"entry-{kind}", language()),
+            group,
             currency,
             f"{len(moved):,}",
             show(sum(moved, Decimal(0))),
         ]
-        for (kind, currency), moved in amounts.items()
+        for (kind, group, currency), moved in amounts.items()
     ]
     print_table(say("entries", language()), columns, rows)
+
+
+def _group(account: str) -> str:
+    """Return the first two parts of an account's name."""
+    return ":".join(account.split(":")[:2])
 
 
 def _show_balances(made: list[Entry]) -> None:
     """Show the balances of the accounts, summed by the first two parts of their names."""
     groups: dict[tuple[str, str], Decimal] = {}
     for (name, currency), amount in balances(made).items():
-        group = ":".join(name.split(":")[:2])
-        groups[group, currency] = groups.get((group, currency), Decimal(0)) + amount
+        group = _group(name), currency
+        groups[group] = groups.get(group, Decimal(0)) + amount
     columns = _titled(("account", False), ("currency", False), ("balance-of", True))
     rows = [[group, currency, show(amount)] for (group, currency), amount in groups.items()]
     print_table(say("balances", language()), columns, rows)

@@ -6,8 +6,9 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +21,7 @@ from rich.text import Text
 
 from fenrun.base import words
 from fenrun.base.money import parse_rate
-from fenrun.base.problem import ERROR, WARNING, Problem, has_errors, in_order
+from fenrun.base.problem import ERROR, NOTE, WARNING, Problem, has_errors, in_order
 from fenrun.base.screen import Screen, text_table
 from fenrun.base.when import Period, is_zone, parse_day, parse_moment, parse_period
 from fenrun.base.words import UNSEEN, Unreadable, say, visible
@@ -92,31 +93,95 @@ def print_table(
     console().print(text_table(columns, rows))
 
 
+def distinct_names(addresses: Mapping[Path, str]) -> dict[Path, str]:
+    """Return what each file is called on the screen, given where it is from.
+
+    That is its name, and where others have that too, with as many folders before it as tell them
+    apart (`2024-09/part-1.csv`).
+    """
+    alike: dict[str, dict[Path, tuple[str, ...]]] = {}
+    for path, address in addresses.items():
+        alike.setdefault(path.name, {})[path] = Path(address).parts
+    called: dict[Path, str] = {}
+    for group in alike.values():
+        for depth in range(1, max(map(len, group.values())) + 1):
+            names = {path: "/".join(parts[-depth:]) for path, parts in group.items()}
+            if len(set(names.values())) == len(group):
+                break
+        called |= names if len(group) > 1 else {path: path.name for path in group}
+    return called
+
+
+def of_file(problems: Iterable[Problem], path: Path, called: str) -> list[Problem]:
+    """Return a file's problems, those that name it by its name alone with what it is called."""
+    return [
+        replace(one, place=replace(one.place, source=called))
+        if one.place.source == path.name
+        else one
+        for one in problems
+    ]
+
+
 def labelled(key: str, value: str, lang: str) -> str:
     """Return a value after its label, as in `Why: ...`."""
     return say("labelled", lang, label=say(key, lang), value=value)
 
 
 def print_problems(problems: Iterable[Problem], most: int = 50) -> None:
-    """Print problems on standard error: where, what, why, and how to fix it."""
+    """Print problems on standard error: where, what, why, and how to fix it.
+
+    What files have in common is said of the first; that the others have it too stands at the end.
+    """
     lang, out = language(), console(err=True)
-    listed = in_order(problems)
+    listed, again = _without_repeats(in_order(problems), lang)
     for problem in listed[:most]:
         out.print(_headline(problem, lang))
         for place in problem.also:
             out.print(Text(f"    {labelled('also', str(place), lang)}"))
         for part in ("why", "fix"):
             out.print(Text(f"    {labelled(part, problem.words(part, lang), lang)}", "dim"))
-    for code, sources in _by_code(listed[most:]).items():
+    for code, sources in _by_code([*listed[most:], *again], listed[:most]).items():
         named = ", ".join(dict.fromkeys(filter(None, sources)))
         out.print(Text(f"... +{len(sources)} {code} {named}".rstrip()))
 
 
-def _by_code(problems: Iterable[Problem]) -> dict[str, list[str]]:
-    """Return by code where problems are: what is not printed whole is named all the same."""
+def _without_repeats(problems: Iterable[Problem], lang: str) -> tuple[list[Problem], list[Problem]]:
+    """Return the problems to be told, and those that say again what one of these says.
+
+    Those are notes of rows with the same code, column and advice; and notes of headers and warnings
+    with the same words.
+    """
+    seen: set[tuple[str, ...]] = set()
+    told: list[Problem] = []
+    again: list[Problem] = []
+    for problem in problems:
+        key = _shared(problem, lang) if not problem.also else ()
+        (again if key and key in seen else told).append(problem)
+        seen.add(key)
+    return told, again
+
+
+def _shared(problem: Problem, lang: str) -> tuple[str, ...]:
+    """Return what a problem has in common with those that it speaks for; nothing: it is alone."""
+    place, is_note = problem.place, problem.severity == NOTE
+    said = (problem.code, place.column, problem.words("fix", lang))
+    if is_note and place.row > 1:
+        return said
+    is_of_file = problem.severity == WARNING or (is_note and place.row == 1)
+    return (*said, problem.words("what", lang)) if is_of_file else ()
+
+
+def _by_code(problems: Iterable[Problem], told: Iterable[Problem]) -> dict[str, list[str]]:
+    """Return by code where problems are: what is not printed whole is named all the same.
+
+    That is the file, or the column where the file is told of already.
+    """
+    there = {(problem.code, problem.place.source) for problem in told}
     found: dict[str, list[str]] = {}
     for problem in problems:
-        found.setdefault(problem.code, []).append(problem.place.source)
+        place = problem.place
+        is_named = (problem.code, place.source) in there
+        found.setdefault(problem.code, []).append((is_named and place.column) or place.source)
     return found
 
 

@@ -29,6 +29,8 @@ from fenrun.lab.answers import Rows, concentration
 from fenrun.lab.run import Outcome, WhatIf, settlements, whatif
 from fenrun.lab.scenario import load_scenario
 from fenrun.lab.written import whatif_as_json
+from fenrun.plan.bands import band_words
+from fenrun.plan.draft import titles
 from fenrun.store.facts import Store
 
 _FIRSTS = (1, 10, 20)
@@ -99,7 +101,10 @@ def _print_all(found: WhatIf, firsts: Sequence[int]) -> None:
 def _print(one: Outcome, before: Rows, after: Rows) -> None:
     lang, answer = language(), one.answer
     click.echo()
-    click.echo(say("whatif-scenario", lang, scenario=one.scenario.id))
+    name = say("whatif-scenario", lang, scenario=one.scenario.id)
+    english, chinese = titles(one.scenario.text.title, "")
+    title = chinese if lang == "zh-CN" else english
+    click.echo(say("labelled", lang, label=name, value=title) if title else name)
     for assumed in one.scenario.assumes:
         click.echo(say("whatif-assumes", lang, elasticity=assumed))
     _plans(answer.plans)
@@ -168,7 +173,11 @@ def _tiers(rows: Rows) -> None:
         return
     names = ("payee", "component", "period", "band-before", "band-after")
     columns = [(say(f"whatif-column-{name}", lang), False) for name in names]
-    cells = [[row[name.replace("-", "_")] for name in names] for row in rows[:_MOST]]
+    cells = [
+        [row[name] for name in names[:3]]
+        + [band_words(row[name], lang) for name in ("band_before", "band_after")]
+        for row in rows[:_MOST]
+    ]
     click.echo()
     print_table(say("whatif-tiers", lang, count=len(rows)), columns, cells)
     _more(rows)

@@ -32,9 +32,14 @@ class PassedOver:
 def note_passed_over(store: Store, folder: str, passed: Sequence[Problem], known: datetime) -> None:
     """Enter in the log which files of a folder were passed over; the same files only once.
 
-    Where nothing was ever imported there is no workspace, and nothing is entered.
+    Where nothing was ever imported there is no workspace, and nothing is entered. What else is
+    wrong with the folder, as its manifests say, is no file that was passed over.
     """
-    files = {one.place.source: one.values["reason"].key for one in passed}
+    files = {
+        one.place.source: one.values["reason"].key
+        for one in passed
+        if one.code == "file-passed-over"
+    }
     if not (files and store.is_there):
         return
     subject = digest(KIND, folder, files)

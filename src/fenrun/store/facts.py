@@ -46,7 +46,20 @@ KINDS = {
 """What the store holds, and the act that writes it, as the log says it."""
 _DERIVED = ("runs", "findings")
 """What follows from facts: it may be of a moment to come."""
-_DECIDED = ("set", "columns", "delivered", "replaces", "beside", "adds", "left_out", "of", "mends")
+_DECIDED = (
+    *(
+        "set",
+        "columns",
+        "zone",
+        "delivered",
+        "replaces",
+        "beside",
+        "adds",
+        "left_out",
+        "of",
+        "mends",
+    ),
+)
 """What a person decided about an import, of its facts: the log says it too."""
 _MARKER = "fenrun.json"
 _OF_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
