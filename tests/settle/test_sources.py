@@ -241,3 +241,25 @@ def test_what_was_voided_comes_back_where_that_is_said(acme: Workspace) -> None:
         acme.take(content, replaces=(said.values["id"],))
         assert acme.in_force == ["x.csv 204.00"] and acme.done[0].new
     assert acme.open == []
+
+
+def test_a_part_that_did_not_change_is_of_the_later_version_too(tmp_path: Path) -> None:
+    """It was left to the earlier one, whose place the parts beside it took: it was lost, unsaid."""
+    first, rest = _month(range(1, 4)), _month(range(4, 9))
+    more = _month(range(4, 12))
+    for name, takes in {
+        "a day later": [{"10/a": first, "10/b": rest}, {"16/a": first, "16/b": more}],
+        "the changed one first": [{"10/a": rest, "10/b": first}, {"16/a": more, "16/b": first}],
+        "at once": [{"10/a": first, "10/b": rest, "16/a": first, "16/b": more}],
+        "three": [{"10/a": first}, {"16/a": first}, {"17/a": first, "17/b": more}],
+    }.items():
+        (tmp_path / name).mkdir()
+        workspace = Workspace(tmp_path / name, VERSIONED)
+        for files in takes:
+            workspace.take({f"acme/{path}.csv": content for path, content in files.items()})
+        billed = [one.split()[1] for one in workspace.in_force]
+        assert sorted(billed) == ["307.50", "864.00"], name
+        assert not workspace.open, name
+        before = workspace.in_force
+        workspace.take({f"acme/{p}.csv": c for p, c in takes[-1].items() if p[:2] > "10"})
+        assert workspace.in_force == before, name

@@ -107,7 +107,8 @@ def stage_charges(
     def enter(known: datetime, replaces: Replaced) -> Imported:
         with scratch:
             same = store.find("charges", content)  # from before, or entered meanwhile
-            if same and not comes_back:
+            is_later = bool(ready.facts) and _comes_back(store, content, delivery, False)
+            if same and not (comes_back or is_later):
                 return _as_before(store, path.name, content, same)
             there, place = replaces.there, Place(path.name)
             names = _others(store, content, replaces) if same else replaces.names
@@ -191,13 +192,20 @@ def _others(store: Store, content: str, replaces: Replaced) -> list[str]:
 
 
 def _comes_back(store: Store, content: str, delivery: Delivery | None, is_meant: bool) -> bool:
-    """Return whether a content that was replaced is to be there again."""
+    """Return whether a content that was replaced is to be there again.
+
+    One that is there comes back as a part of a later version of its source, of which it is too: as
+    one of the version before, it would go with this.
+    """
     if not store.has("charges", content):
         return False
+    there = next((i for i in store.imports("charges") if _is(i, content)), None)
+    if there:
+        source = there.facts.get("delivered", {}).get("source")
+        is_same = bool(delivery and delivery.overwrites and delivery.source == source)
+        return is_same and bool(delivery and delivery.version > version_of(there))
     everything = store.imports_between("charges", datetime.min, datetime.max)
     same = [item for item in everything if _is(item, content)]
-    if {item.id for item in same} & {item.id for item in store.imports("charges")}:
-        return False
     return is_meant or bool(delivery and delivery.version > max(map(version_of, same)))
 
 

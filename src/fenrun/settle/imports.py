@@ -86,6 +86,14 @@ class Wanted:
         address = self.addresses.get(path) or path.absolute().as_posix()
         return source_of(self.sources, address) or (None, None)
 
+    def delivery_of(self, path: Path) -> Delivery | None:
+        """Return a file as a delivery of its source, or of its export. Raises Refused."""
+        _, delivery = self.source_of(path)
+        part = self.parts.get(path, {})
+        if delivery is None and "export" in part:
+            return Delivery(part["export"], overwrites=True, version=part["at"])
+        return delivery
+
     def encoding_of(self, path: Path) -> str:
         """Return in which encoding a file is, if that is said. Raises Refused."""
         source, _ = (None, None) if self.encoding or not self.sources else self.source_of(path)
@@ -215,7 +223,8 @@ def _tables(layout: Layout) -> Dataset:
 
 
 def _stage_charges(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
-    source, delivery = wanted.source_of(path)
+    source, _ = wanted.source_of(path)
+    delivery = wanted.delivery_of(path)
     how = (wanted.said_of(path, source), wanted.known, delivery, bool(wanted.replaces))
     enter_charges = stage_charges(store, path, progress, *how)
 
