@@ -263,3 +263,30 @@ def test_a_part_that_did_not_change_is_of_the_later_version_too(tmp_path: Path) 
         before = workspace.in_force
         workspace.take({f"acme/{p}.csv": c for p, c in takes[-1].items() if p[:2] > "10"})
         assert workspace.in_force == before, name
+
+
+A, B, C, D = (_month(range(first, first + 2)) for first in (1, 5, 9, 13))
+TOGETHER = {
+    # The files of a first command and of one that replaces them by their names; what counts then.
+    "the first unchanged": ({"a": A, "b": B}, {"a": A, "b": C}, "AC"),
+    "the second unchanged": ({"a": A, "b": B}, {"a": C, "b": B}, "BC"),
+    "both unchanged": ({"a": A, "b": B}, {"a": A, "b": B}, "AB"),
+    "names exchanged": ({"a": A, "b": B}, {"a": B, "b": A}, "AB"),
+    "one of three unchanged": ({"a": A, "b": B, "c": C}, {"a": D, "b": B}, "BD"),
+    "one more": ({"a": A}, {"a": A, "b": B}, "AB"),
+    "all others": ({"a": A, "b": B}, {"a": C, "b": D}, "CD"),
+}
+
+
+@pytest.mark.in_turn(3)
+@pytest.mark.parametrize("case", TOGETHER)
+def test_what_is_replaced_by_itself_and_others_stays(case: str, tmp_path: Path) -> None:
+    first, then, wanted = TOGETHER[case]
+    workspace = Workspace(tmp_path, "sources: []")
+    workspace.take({f"old/{name}.csv": content for name, content in first.items()})
+    named = tuple(f"{name}.csv" for name in first)
+    workspace.take({f"new/{name}.csv": content for name, content in then.items()}, named)
+    totals = {"A": "204.00", "B": "212.00", "C": "220.00", "D": "228.00"}
+    billed = sorted(one.split()[1] for one in workspace.in_force)
+    assert billed == [totals[name] for name in wanted]
+    assert len(workspace.done) == len(then) and not workspace.open

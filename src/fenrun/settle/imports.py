@@ -251,7 +251,9 @@ def _replace_late(
     for name in replaces.names:
         if name in in_force or name not in names:
             other = import_named(others, Place(path.name), name)
-            decide(store, content, Decision(replaces=other.id), known)
+            if other.id not in replaces.kept | replaces.done:
+                decide(store, content, Decision(replaces=other.id), known)
+                replaces.done.add(other.id)
 
 
 def _stage_mends(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
