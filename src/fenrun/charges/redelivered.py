@@ -48,7 +48,7 @@ RENAMED, RESTATED, SHIFTED = "renamed", "restated", "shifted"
 _FILE = "redelivered.parquet"
 _MOST_KEPT = 1 << 14
 """Digests of a kind that are kept of an import, the lowest ones."""
-_MOST_BEGUN = 1 << 12
+_MOST_BEGUN = 1 << 11
 """Charges of a kind of which an import keeps the beginning too, those of the lowest digests."""
 _ACCOUNT = ("BillingAccountId", "BillingCurrency")
 _WHEN = ("ChargePeriodStart", "ChargePeriodEnd")
@@ -153,7 +153,8 @@ class _Side:
         self.charges = charges
         self.names = digested(charges, IDENTIFYING, (), ())
         self.named = digested(charges, (), MOMENTS, (), self.names)
-        self.paid = digested(charges, _ACCOUNT, _WHEN, ("BilledCost",))
+        self.accounts = digested(charges, _ACCOUNT, (), ())
+        self.paid = digested(charges, (), _WHEN, ("BilledCost",), self.accounts)
         self.is_billed = Decimals(charges.columns["BilledCost"]).other & ~self._is_correction
 
     @property
@@ -219,10 +220,10 @@ class _Side:
         """
         for digests, rows in (
             (digested(self.charges, (), (), ("BilledCost",), self.names), self.is_billed),
-            (digested(self.charges, _ACCOUNT, (), ("BilledCost",)), self.is_billed),
+            (digested(self.charges, (), (), ("BilledCost",), self.accounts), self.is_billed),
             (self.names, self.is_long),
         ):
-            yield digests[rows], rows
+            yield (digests if rows.all() else digests[rows]), rows
 
     def amounts(self, rows: Numbers) -> Decimals:
         """Return what some rows bill."""
