@@ -290,3 +290,20 @@ def test_what_is_replaced_by_itself_and_others_stays(case: str, tmp_path: Path) 
     billed = sorted(one.split()[1] for one in workspace.in_force)
     assert billed == [totals[name] for name in wanted]
     assert len(workspace.done) == len(then) and not workspace.open
+
+
+BAD = A.replace("101.50", "x")
+
+
+@pytest.mark.parametrize("sources", [VERSIONED, "sources: []"])
+def test_a_part_that_is_refused_takes_no_money_with_it(sources: str, tmp_path: Path) -> None:
+    """What it held before would be replaced by the parts beside it: what was there counts."""
+    workspace = Workspace(tmp_path, sources)
+    workspace.take({"acme/10/a.csv": A, "acme/10/b.csv": B})
+    named = () if sources == VERSIONED else ("a.csv", "b.csv")
+    for files in ({"a": BAD, "b": C}, {"a": C, "b": BAD}):
+        workspace.take({f"acme/16/{name}.csv": text for name, text in files.items()}, named)
+        assert workspace.done == []
+        assert workspace.in_force == ["a.csv 204.00", "b.csv 212.00"]
+    workspace.take({"acme/16/a.csv": D, "acme/16/b.csv": C}, named)
+    assert workspace.in_force == ["a.csv 228.00", "b.csv 220.00"]

@@ -106,6 +106,8 @@ def stage_charges(
 
     def enter(known: datetime, replaces: Replaced) -> Imported:
         with scratch:
+            if replaces.refusal:
+                raise replaces.refusal
             same = store.find("charges", content)  # from before, or entered meanwhile
             is_back = comes_back or _is_back(store, content, delivery, replaces)
             if same and not (is_back and ready.facts):
@@ -116,8 +118,7 @@ def stage_charges(
             replaced = _named(replaces, place, names, ready.facts)
             otherwise = [] if mended else _said_otherwise(store, bare, content)
             replaced += [item.id for item in otherwise]
-            there = store.imports("charges", known) if delivery and delivery.version else there
-            there = [item for item in there if item.id not in replaces.kept]
+            there = _before(store, delivery, known, replaces)
             facts, more = _as_delivered(delivery, path.name, files, ready.facts, there, replaced)
             if "replaces" in facts:
                 facts["replaces"] = with_mended(store, facts["replaces"])
@@ -138,6 +139,19 @@ def stage_charges(
         return Imported(path.name, new, True, facts, tuple(problems))
 
     return enter
+
+
+def _before(
+    store: Store, delivery: Delivery | None, known: datetime, replaces: Replaced
+) -> Sequence[Import]:
+    """Return the imports among which those are whose place a delivery takes.
+
+    Of a version they are all that are in force, else those that were when the command began: its
+    own files are parts of one delivery.
+    """
+    if delivery and delivery.version:
+        return store.imports("charges", known)
+    return [item for item in replaces.there if item.id not in replaces.kept]
 
 
 def _known_as(bare: str, content: str, is_again: bool, mended: Mended | None) -> dict[str, Any]:

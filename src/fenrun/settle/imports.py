@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -43,6 +43,7 @@ Others are, where they have columns of charges or of another table.
 """
 _ARCHIVES = ("file-packed", "zip-contents", "json-pages", "json-lists")
 """Why files are refused in which charges may be: in a folder they are, too, and not passed over."""
+_MOST_NAMED = 20
 LAYOUTS = {layout.kind: layout for layout in (BOOK, TERMS, EVENTS)}
 """The layouts of files of tables, by the kind of import that they become."""
 _COLUMNS = {table: columns for one in LAYOUTS.values() for table, columns in one.columns.items()}
@@ -377,11 +378,49 @@ def import_files(
             return problems
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for staged in pool.map(stage, paths):
+        staged = pool.map(stage, paths)
+        for one, replaces in _together(paths, staged, wanted, replaced):
             try:
-                yield staged if isinstance(staged, Refused) else staged(known, replaced)
+                yield one if isinstance(one, Refused) else one(known, replaces)
             except Refused as problems:
                 yield problems
+
+
+def _together(
+    paths: Sequence[Path], staged: Iterable[Enter | Refused], wanted: Wanted, replaced: Replaced
+) -> Iterator[tuple[Enter | Refused, Replaced]]:
+    """Yield files with what they replace: those that take a place together do so all, or none.
+
+    They are those of a command that replaces others, or of one version of a source: if one of them
+    is refused, what it held would be gone with what the others replace.
+    """
+    groups = [_group(path, wanted) for path in paths]
+    if any(groups):
+        staged = list(staged)
+    lacking = dict[object, list[str]]()
+    for path, group, one in zip(paths, groups, staged if any(groups) else ()):
+        if group and isinstance(one, Refused):
+            lacking.setdefault(group, []).append(path.name)
+    for path, group, one in zip(paths, groups, staged):
+        names = lacking.get(group) if group else None
+        yield one, replace(replaced, refusal=_not_alone(path, names)) if names else replaced
+
+
+def _group(path: Path, wanted: Wanted) -> object:
+    """Return what a file is a part of that takes the place of others as a whole; None for none."""
+    if path.suffix.lower() in YAML:
+        return None
+    try:
+        delivery = wanted.delivery_of(path)
+    except Refused:
+        return None
+    is_whole = delivery is not None and delivery.overwrites and delivery.version
+    return delivery if is_whole else tuple(wanted.replaces) or None
+
+
+def _not_alone(path: Path, names: Sequence[str]) -> Refused:
+    values = {"count": len(names), "names": ", ".join(names[:_MOST_NAMED])}
+    return refused("parts-refused", Place(path.name), **values)
 
 
 def dataset_of(path: Path, encoding: str = "") -> Dataset:
