@@ -109,6 +109,11 @@ ALIKE: dict[str, tuple[list[Row], Callable[[Row], Row], str]] = {
     "an issuer renamed": (LONG, otherwise(issuer="Acme Inc."), "renamed InvoiceIssuerName 79.20"),
     "billed a month later": (
         LONG, otherwise(month="2024-10-01"), "renamed BillingPeriodStart 79.20"),
+    "an account in small letters": (
+        SHORT, otherwise(account="a1"), "renamed BillingAccountId 6.30"),
+    "an account and a service": (
+        LONG, otherwise(account="a1", service="Compute"),
+        "renamed BillingAccountId ServiceName 79.20"),
     "no sub-account, no service": (
         LONG, otherwise(sub="", service=""), "renamed SubAccountId ServiceName 79.20"),
     "5 % less": (SHORT, times("0.95"), "restated 5.985"),
@@ -138,6 +143,9 @@ SHIFTED: dict[str, tuple[list[Row], Callable[[Row], Row], str]] = {
 OTHERS: dict[str, tuple[list[Row], Callable[[Row], Row]]] = {
     "other machines at the same prices": (SHORT, _other_resource),
     "another account": (LONG, otherwise(account="A2")),
+    "another account that looks like it": (SHORT, both(otherwise(account="a1"), _other_resource)),
+    "one price of an account that looks like it": (
+        bill(1, resource=""), otherwise(account="a1")),
     "another currency": (LONG, otherwise(currency="EUR")),
     "corrections": (LONG, lambda row: times("-0.1")(row) | {"class": "Correction"}),
     "refunds": (LONG, times("-1")),

@@ -1324,6 +1324,15 @@ def _other_month(store: Store) -> list[Problem]:
     return list(import_file(store, path, KNOWN, replaces=["charges.csv"]).problems)
 
 
+def _half_refused(store: Store) -> list[Problem]:
+    """Import two files in the place of one, of which one cannot be read."""
+    paths = [store.path.parent / name for name in ("june-1.csv", "june-2.csv")]
+    for path, cost in zip(paths, ("2.00", "x")):
+        path.write_bytes(_csv(BilledCost=cost))
+    outcomes = import_files(store, paths, KNOWN, wanted=Wanted(("charges.csv",)))
+    return [problem for one in outcomes for problem in one.problems]
+
+
 def _sourced(files: str, *deliveries: tuple[str, bytes]) -> Callable[[Store], list[Problem]]:
     """Say in sources.yaml how files come, and import some."""
 
@@ -2186,6 +2195,11 @@ GALLERY: dict[str, Shows] = {
     "parts-missing": Shows("part-1.csv, and a manifest of it and part-2.csv", _of_run(1)),
     "part-rows-differ": Shows(
         "both parts of a run, of a row each, where the manifest says 4", _of_run(2, rows=2)
+    ),
+    "parts-refused": settled(
+        "fenrun import WORKSPACE june-1.csv june-2.csv --replaces charges.csv, where the second has"
+        " BilledCost: x",
+        act=_half_refused,
     ),
     "parts-all-missing": Shows("a manifest of part-1.csv and part-2.csv alone", _of_run(0)),
     "part-not-whole": Shows(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,54 @@ def test_a_later_run_that_wrote_the_same_files_is_the_one_that_counts(tmp_path: 
     files, passed = files_in(folder)
     assert {part["run"] for part in parts_of(folder, files).of.values()} == {"run-2"}
     assert [problem.code for problem in passed] == ["file-passed-over"] * 2
+
+
+def _run_of_azure(folder: Path, day: int, parts: int, scope: str = "/s/1") -> Path:
+    """Write a run of an export of September, as of a day, and return the folder of all runs."""
+    run = folder / "focus" / "20240901-20240930" / f"202409{day:02}" / "guid"
+    run.mkdir(parents=True)
+    names = PARTS[:parts]
+    for number, name in enumerate(names, 1):
+        (run / name).write_text(_part(number))
+    path = f"focus/20240901-20240930/202409{day:02}/guid"
+    said = {
+        "blobs": [{"blobName": f"{path}/{n}", "byteCount": len(_part(1))} for n in names],
+        "exportConfig": {"exportName": "focus", "resourceId": scope},
+        "runInfo": {
+            "runId": f"run-{scope}-{day}",
+            "submittedTime": f"2024-09-{day:02}T01:00:00Z",
+            "startDate": "2024-09-01T00:00:00",
+            "endDate": "2024-09-30T00:00:00",
+        },
+    }
+    (run / "manifest.json").write_text(json.dumps(said))
+    return folder
+
+
+def _billed(store: Store) -> Decimal:
+    billed = [item.facts["billed"]["USD"] for item in store.imports("charges")]
+    return sum(map(Decimal, billed), Decimal(0))
+
+
+def test_a_run_of_azure_takes_the_place_of_the_runs_before_it(tmp_path: Path) -> None:
+    """In one folder, and in one that comes a day later; what did not change is of both."""
+    store, other = Store(tmp_path / "ws"), Store(tmp_path / "other")
+    for day, parts in ((10, 1), (16, 2)):
+        assert _take(store, _run_of_azure(tmp_path / "in", day, parts)) == []
+        assert _take(other, _run_of_azure(tmp_path / str(day), day, parts)) == []
+    for there in (store, other):
+        assert _billed(there) == Decimal("3.00") and undecided(there, KNOWN) == []
+
+
+def test_exports_of_two_scopes_are_two(tmp_path: Path) -> None:
+    store = Store(tmp_path / "ws")
+    for scope in ("/s/1", "/s/2"):
+        folder = _run_of_azure(tmp_path / scope[-1], 10, 1, scope)
+        if scope == "/s/2":
+            for part in folder.rglob("*.csv"):
+                part.write_text(_part(1).replace("A1", "A2"))
+        _take(store, folder)
+    assert _billed(store) == Decimal("2.00")
 
 
 OTHER_MONTH = [

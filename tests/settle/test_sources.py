@@ -241,3 +241,69 @@ def test_what_was_voided_comes_back_where_that_is_said(acme: Workspace) -> None:
         acme.take(content, replaces=(said.values["id"],))
         assert acme.in_force == ["x.csv 204.00"] and acme.done[0].new
     assert acme.open == []
+
+
+def test_a_part_that_did_not_change_is_of_the_later_version_too(tmp_path: Path) -> None:
+    """It was left to the earlier one, whose place the parts beside it took: it was lost, unsaid."""
+    first, rest = _month(range(1, 4)), _month(range(4, 9))
+    more = _month(range(4, 12))
+    for name, takes in {
+        "a day later": [{"10/a": first, "10/b": rest}, {"16/a": first, "16/b": more}],
+        "the changed one first": [{"10/a": rest, "10/b": first}, {"16/a": more, "16/b": first}],
+        "at once": [{"10/a": first, "10/b": rest, "16/a": first, "16/b": more}],
+        "three": [{"10/a": first}, {"16/a": first}, {"17/a": first, "17/b": more}],
+    }.items():
+        (tmp_path / name).mkdir()
+        workspace = Workspace(tmp_path / name, VERSIONED)
+        for files in takes:
+            workspace.take({f"acme/{path}.csv": content for path, content in files.items()})
+        billed = [one.split()[1] for one in workspace.in_force]
+        assert sorted(billed) == ["307.50", "864.00"], name
+        assert not workspace.open, name
+        before = workspace.in_force
+        workspace.take({f"acme/{p}.csv": c for p, c in takes[-1].items() if p[:2] > "10"})
+        assert workspace.in_force == before, name
+
+
+A, B, C, D = (_month(range(first, first + 2)) for first in (1, 5, 9, 13))
+TOGETHER = {
+    # The files of a first command and of one that replaces them by their names; what counts then.
+    "the first unchanged": ({"a": A, "b": B}, {"a": A, "b": C}, "AC"),
+    "the second unchanged": ({"a": A, "b": B}, {"a": C, "b": B}, "BC"),
+    "both unchanged": ({"a": A, "b": B}, {"a": A, "b": B}, "AB"),
+    "names exchanged": ({"a": A, "b": B}, {"a": B, "b": A}, "AB"),
+    "one of three unchanged": ({"a": A, "b": B, "c": C}, {"a": D, "b": B}, "BD"),
+    "one more": ({"a": A}, {"a": A, "b": B}, "AB"),
+    "all others": ({"a": A, "b": B}, {"a": C, "b": D}, "CD"),
+}
+
+
+@pytest.mark.in_turn(3)
+@pytest.mark.parametrize("case", TOGETHER)
+def test_what_is_replaced_by_itself_and_others_stays(case: str, tmp_path: Path) -> None:
+    first, then, wanted = TOGETHER[case]
+    workspace = Workspace(tmp_path, "sources: []")
+    workspace.take({f"old/{name}.csv": content for name, content in first.items()})
+    named = tuple(f"{name}.csv" for name in first)
+    workspace.take({f"new/{name}.csv": content for name, content in then.items()}, named)
+    totals = {"A": "204.00", "B": "212.00", "C": "220.00", "D": "228.00"}
+    billed = sorted(one.split()[1] for one in workspace.in_force)
+    assert billed == [totals[name] for name in wanted]
+    assert len(workspace.done) == len(then) and not workspace.open
+
+
+BAD = A.replace("101.50", "x")
+
+
+@pytest.mark.parametrize("sources", [VERSIONED, "sources: []"])
+def test_a_part_that_is_refused_takes_no_money_with_it(sources: str, tmp_path: Path) -> None:
+    """What it held before would be replaced by the parts beside it: what was there counts."""
+    workspace = Workspace(tmp_path, sources)
+    workspace.take({"acme/10/a.csv": A, "acme/10/b.csv": B})
+    named = () if sources == VERSIONED else ("a.csv", "b.csv")
+    for files in ({"a": BAD, "b": C}, {"a": C, "b": BAD}):
+        workspace.take({f"acme/16/{name}.csv": text for name, text in files.items()}, named)
+        assert workspace.done == []
+        assert workspace.in_force == ["a.csv 204.00", "b.csv 212.00"]
+    workspace.take({"acme/16/a.csv": D, "acme/16/b.csv": C}, named)
+    assert workspace.in_force == ["a.csv 228.00", "b.csv 220.00"]

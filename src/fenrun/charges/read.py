@@ -81,11 +81,11 @@ def stage_charges(
 ) -> Enter:
     """Read, check and write one FOCUS file to a scratch folder: all that nobody must wait for.
 
-    `said_of_it` is what somebody says of it beyond its bytes, `known` from when it is known.
-    As a `delivery` it takes the place of earlier ones of its source. What was replaced since comes
-    back as an import of its own if that `is_meant`, or if it is a later version. Its rows may be
-    those of an import that were kept aside, `mended`. What is returned enters it into the store.
-    Both raise Refused; the store is then untouched.
+    `said_of_it` is what somebody says beyond its bytes, `known` from when it is known. As a
+    `delivery` it takes the place of earlier ones of its source. What was replaced comes back as an
+    import of its own if that `is_meant`, or if it is a later version. Its rows may be those of an
+    import that were kept aside, `mended`. What is returned enters it. Both raise Refused; the store
+    is then untouched.
     """
     scratch = tempfile.TemporaryDirectory(prefix="fenrun-")
     try:
@@ -97,7 +97,7 @@ def stage_charges(
         files = Path(scratch.name, "files")
         files.mkdir()
         comes_back = _comes_back(store, content, delivery, is_meant or bool(mended))
-        if comes_back or not store.has("charges", content):
+        if comes_back or is_meant or not store.has("charges", content):
             ready = _written(source, seen, files, said_of_it, known)
         ready = _of_mended(ready) if mended else ready
     except BaseException:
@@ -106,21 +106,23 @@ def stage_charges(
 
     def enter(known: datetime, replaces: Replaced) -> Imported:
         with scratch:
+            if replaces.refusal:
+                raise replaces.refusal
             same = store.find("charges", content)  # from before, or entered meanwhile
-            if same and not comes_back:
+            is_back = comes_back or _is_back(store, content, delivery, replaces)
+            if same and not (is_back and ready.facts):
+                replaces.kept.update(_forms_of(store, content))
                 return _as_before(store, path.name, content, same)
             there, place = replaces.there, Place(path.name)
             names = _others(store, content, replaces) if same else replaces.names
-            replaced = [import_named(there, place, name, ready.facts).id for name in names]
+            replaced = _named(replaces, place, names, ready.facts)
             otherwise = [] if mended else _said_otherwise(store, bare, content)
             replaced += [item.id for item in otherwise]
-            there = store.imports("charges", known) if delivery and delivery.version else there
+            there = _before(store, delivery, known, replaces)
             facts, more = _as_delivered(delivery, path.name, files, ready.facts, there, replaced)
             if "replaces" in facts:
                 facts["replaces"] = with_mended(store, facts["replaces"])
-            facts |= {"again": content} if same else {}
-            of_bytes = {"bytes": bare} if content != bare else {}
-            facts |= {"mends": mended.facts} if mended else of_bytes
+            facts |= _known_as(bare, content, bool(same), mended)
             new = digest("charges", content, _forms_of(store, content)) if same else content
             more += [Problem("said-otherwise", place, {"id": short(i.id)}) for i in otherwise]
             problems = in_order([*ready.problems, *more])
@@ -137,6 +139,35 @@ def stage_charges(
         return Imported(path.name, new, True, facts, tuple(problems))
 
     return enter
+
+
+def _before(
+    store: Store, delivery: Delivery | None, known: datetime, replaces: Replaced
+) -> Sequence[Import]:
+    """Return the imports among which those are whose place a delivery takes.
+
+    Of a version they are all that are in force, else those that were when the command began: its
+    own files are parts of one delivery.
+    """
+    if delivery and delivery.version:
+        return store.imports("charges", known)
+    return [item for item in replaces.there if item.id not in replaces.kept]
+
+
+def _known_as(bare: str, content: str, is_again: bool, mended: Mended | None) -> dict[str, Any]:
+    """Return by what the bytes of an import are known again."""
+    found: dict[str, Any] = {"again": content} if is_again else {}
+    if mended:
+        return found | {"mends": mended.facts}
+    return found | ({"bytes": bare} if content != bare else {})
+
+
+def _named(
+    replaces: Replaced, place: Place, names: Sequence[str], facts: Mapping[str, Any]
+) -> list[str]:
+    """Return the ids of the imports of some names, without what files of the command are."""
+    ids = (import_named(replaces.there, place, name, facts).id for name in names)
+    return [id_ for id_ in ids if id_ not in replaces.kept]
 
 
 def _refuse_decided_meanwhile(
@@ -191,14 +222,27 @@ def _others(store: Store, content: str, replaces: Replaced) -> list[str]:
 
 
 def _comes_back(store: Store, content: str, delivery: Delivery | None, is_meant: bool) -> bool:
-    """Return whether a content that was replaced is to be there again."""
+    """Return whether a content that was replaced is to be there again.
+
+    One that is there comes back as a part of a later version of its source, of which it is too: as
+    one of the version before, it would go with this.
+    """
     if not store.has("charges", content):
         return False
+    there = next((i for i in store.imports("charges") if _is(i, content)), None)
+    if there:
+        source = there.facts.get("delivered", {}).get("source")
+        is_same = bool(delivery and delivery.overwrites and delivery.source == source)
+        return is_same and bool(delivery and delivery.version > version_of(there))
     everything = store.imports_between("charges", datetime.min, datetime.max)
     same = [item for item in everything if _is(item, content)]
-    if {item.id for item in same} & {item.id for item in store.imports("charges")}:
-        return False
     return is_meant or bool(delivery and delivery.version > max(map(version_of, same)))
+
+
+def _is_back(store: Store, content: str, delivery: Delivery | None, replaces: Replaced) -> bool:
+    """Return whether a content is to be there again that other files of a command replaced."""
+    is_gone = not replaces.done.isdisjoint(_forms_of(store, content))
+    return _comes_back(store, content, delivery, is_gone)
 
 
 def _forms_of(store: Store, content: str) -> list[str]:

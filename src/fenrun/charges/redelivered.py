@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fenrun.charges.coded import Coded, Numbers, Truths, micros_of
+from fenrun.base.likeness import skeleton
+from fenrun.charges.coded import Coded, Numbers, Truths, coded, micros_of, replaced
 from fenrun.charges.compared import compare_near
 from fenrun.charges.decimals import Decimals
 from fenrun.charges.overlaps import (
@@ -41,14 +42,14 @@ from fenrun.charges.overlaps import (
 from fenrun.charges.rows import ORDER
 from fenrun.charges.shifts import MOST, Begun, begun, mixed, shift_of, shifts_of
 from fenrun.charges.staged import Charges
-from fenrun.charges.stored import charges_of, read_charges
+from fenrun.charges.stored import ACCOUNTS, charges_of, read_charges
 from fenrun.store.facts import Import
 
 RENAMED, RESTATED, SHIFTED = "renamed", "restated", "shifted"
 _FILE = "redelivered.parquet"
 _MOST_KEPT = 1 << 14
 """Digests of a kind that are kept of an import, the lowest ones."""
-_MOST_BEGUN = 1 << 12
+_MOST_BEGUN = 1 << 11
 """Charges of a kind of which an import keeps the beginning too, those of the lowest digests."""
 _ACCOUNT = ("BillingAccountId", "BillingCurrency")
 _WHEN = ("ChargePeriodStart", "ChargePeriodEnd")
@@ -153,7 +154,8 @@ class _Side:
         self.charges = charges
         self.names = digested(charges, IDENTIFYING, (), ())
         self.named = digested(charges, (), MOMENTS, (), self.names)
-        self.paid = digested(charges, _ACCOUNT, _WHEN, ("BilledCost",))
+        self.accounts = digested(charges, _ACCOUNT, (), ())
+        self.paid = digested(charges, (), _WHEN, ("BilledCost",), self.accounts)
         self.is_billed = Decimals(charges.columns["BilledCost"]).other & ~self._is_correction
 
     @property
@@ -219,10 +221,10 @@ class _Side:
         """
         for digests, rows in (
             (digested(self.charges, (), (), ("BilledCost",), self.names), self.is_billed),
-            (digested(self.charges, _ACCOUNT, (), ("BilledCost",)), self.is_billed),
+            (digested(self.charges, (), (), ("BilledCost",), self.accounts), self.is_billed),
             (self.names, self.is_long),
         ):
-            yield digests[rows], rows
+            yield (digests if rows.all() else digests[rows]), rows
 
     def amounts(self, rows: Numbers) -> Decimals:
         """Return what some rows bill."""
@@ -276,9 +278,59 @@ def _found(imports: Sequence[Import], asked: Sequence[Import]) -> list[Redeliver
         for other in imports[:place]:
             if one.id not in is_asked or not _may_share(one, other):
                 continue
-            if _may_agree(kept[one.id], kept[other.id]):
-                found += _compared(one, other)
+            alike = _written_otherwise(one, other)
+            of_alike = [*_compared_as(one, other, alike)] if alike else []
+            if not of_alike and _may_agree(kept[one.id], kept[other.id]):
+                of_alike = [*_compared(one, other)]
+            found += of_alike
     return found
+
+
+def _written_otherwise(one: Import, other: Import) -> dict[str, str]:
+    """Return the accounts of the other that look like one of the first, which it does not have."""
+    mine, theirs = _accounts(one), _accounts(other)
+    if mine == theirs:
+        return {}
+    by = {_skeleton(account): account for account in mine - theirs}
+    return {a: by[_skeleton(a)] for a in theirs - mine if _skeleton(a) in by}
+
+
+def _accounts(item: Import) -> set[str]:
+    table = pq.read_table(item.folder / ACCOUNTS, columns=[_ACCOUNT[0]])
+    return set(table[_ACCOUNT[0]].to_pylist()) - {None}
+
+
+_skeleton = lru_cache(maxsize=1 << 16)(skeleton)
+
+
+def _compared_as(one: Import, other: Import, alike: Mapping[str, str]) -> Iterator[Redelivered]:
+    """Yield how charges of two imports are alike, if accounts that look alike are one."""
+    mine = _Side(_of_accounts(_charges(one), {name: name for name in alike.values()}))
+    theirs = _Side(_of_accounts(_charges(other), alike))
+    sides = digests_of(mine.charges), digests_of(theirs.charges)
+    rows, others = shared_rows(*sides), shared_rows(*sides[::-1])
+    fewer = min(np.count_nonzero(side.is_billed) for side in (mine, theirs))
+    if len(rows) and len(rows) * _HALF >= fewer and _is_meant(0, mine, theirs, rows, others):
+        sums = billed_in(mine.charges, rows), billed_in(theirs.charges, others)
+        yield Redelivered(one.id, other.id, RENAMED, len(rows), _ACCOUNT[:1], *sums)
+        return
+    for found in _told(one, other, mine, theirs):
+        yield replace(found, columns=[_ACCOUNT[0], *found.columns])
+
+
+def _of_accounts(charges: Charges, names: Mapping[str, str]) -> Charges:
+    """Return the charges of some accounts, which get other names."""
+    column: Any = charges.columns[_ACCOUNT[0]]
+    texts = column.values.to_pylist()
+    rows = np.flatnonzero(np.append([text in names for text in texts], False)[column.codes])
+    renamed = coded(pa.chunked_array([pa.array([names.get(text, text) for text in texts])]))
+    codes = replaced(column.codes[rows], renamed.codes)
+    columns = {
+        name: one.at(rows) if isinstance(one, Coded) else one.take(pa.array(rows))
+        for name, one in charges.columns.items()
+    }
+    columns[_ACCOUNT[0]] = Coded(codes, renamed.values)
+    return Charges(charges.row_no[rows], columns)
 
 
 def _may_agree(mine: _Kept, theirs: _Kept) -> bool:
@@ -313,6 +365,11 @@ def _compared(one: Import, other: Import) -> Iterator[Redelivered]:
     mine, theirs = _Side(_charges(one)), _Side(_charges(other))
     if len(shared_rows(digests_of(mine.charges), digests_of(theirs.charges))):
         return  # told by the charges that both hold
+    yield from _told(one, other, mine, theirs)
+
+
+def _told(one: Import, other: Import, mine: _Side, theirs: _Side) -> Iterator[Redelivered]:
+    """Yield how charges are told otherwise, once at most."""
     for kind, rows, others in (*_restated(mine, theirs), *_renamed(mine, theirs)):
         columns = [
             name

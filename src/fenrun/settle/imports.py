@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -43,6 +43,7 @@ Others are, where they have columns of charges or of another table.
 """
 _ARCHIVES = ("file-packed", "zip-contents", "json-pages", "json-lists")
 """Why files are refused in which charges may be: in a folder they are, too, and not passed over."""
+_MOST_NAMED = 20
 LAYOUTS = {layout.kind: layout for layout in (BOOK, TERMS, EVENTS)}
 """The layouts of files of tables, by the kind of import that they become."""
 _COLUMNS = {table: columns for one in LAYOUTS.values() for table, columns in one.columns.items()}
@@ -85,6 +86,14 @@ class Wanted:
         """Return the source of a file, and the file as its delivery. Raises Refused."""
         address = self.addresses.get(path) or path.absolute().as_posix()
         return source_of(self.sources, address) or (None, None)
+
+    def delivery_of(self, path: Path) -> Delivery | None:
+        """Return a file as a delivery of its source, or of its export. Raises Refused."""
+        _, delivery = self.source_of(path)
+        part = self.parts.get(path, {})
+        if delivery is None and "export" in part:
+            return Delivery(part["export"], overwrites=True, version=part["at"])
+        return delivery
 
     def encoding_of(self, path: Path) -> str:
         """Return in which encoding a file is, if that is said. Raises Refused."""
@@ -215,7 +224,8 @@ def _tables(layout: Layout) -> Dataset:
 
 
 def _stage_charges(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
-    source, delivery = wanted.source_of(path)
+    source, _ = wanted.source_of(path)
+    delivery = wanted.delivery_of(path)
     how = (wanted.said_of(path, source), wanted.known, delivery, bool(wanted.replaces))
     enter_charges = stage_charges(store, path, progress, *how)
 
@@ -242,7 +252,9 @@ def _replace_late(
     for name in replaces.names:
         if name in in_force or name not in names:
             other = import_named(others, Place(path.name), name)
-            decide(store, content, Decision(replaces=other.id), known)
+            if other.id not in replaces.kept | replaces.done:
+                decide(store, content, Decision(replaces=other.id), known)
+                replaces.done.add(other.id)
 
 
 def _stage_mends(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
@@ -366,11 +378,49 @@ def import_files(
             return problems
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for staged in pool.map(stage, paths):
+        staged = pool.map(stage, paths)
+        for one, replaces in _together(paths, staged, wanted, replaced):
             try:
-                yield staged if isinstance(staged, Refused) else staged(known, replaced)
+                yield one if isinstance(one, Refused) else one(known, replaces)
             except Refused as problems:
                 yield problems
+
+
+def _together(
+    paths: Sequence[Path], staged: Iterable[Enter | Refused], wanted: Wanted, replaced: Replaced
+) -> Iterator[tuple[Enter | Refused, Replaced]]:
+    """Yield files with what they replace: those that take a place together do so all, or none.
+
+    They are those of a command that replaces others, or of one version of a source: if one of them
+    is refused, what it held would be gone with what the others replace.
+    """
+    groups = [_group(path, wanted) for path in paths]
+    if any(groups):
+        staged = list(staged)
+    lacking = dict[object, list[str]]()
+    for path, group, one in zip(paths, groups, staged if any(groups) else ()):
+        if group and isinstance(one, Refused):
+            lacking.setdefault(group, []).append(path.name)
+    for path, group, one in zip(paths, groups, staged):
+        names = lacking.get(group) if group else None
+        yield one, replace(replaced, refusal=_not_alone(path, names)) if names else replaced
+
+
+def _group(path: Path, wanted: Wanted) -> object:
+    """Return what a file is a part of that takes the place of others as a whole; None for none."""
+    if path.suffix.lower() in YAML:
+        return None
+    try:
+        delivery = wanted.delivery_of(path)
+    except Refused:
+        return None
+    is_whole = delivery is not None and delivery.overwrites and delivery.version
+    return delivery if is_whole else tuple(wanted.replaces) or None
+
+
+def _not_alone(path: Path, names: Sequence[str]) -> Refused:
+    values = {"count": len(names), "names": ", ".join(names[:_MOST_NAMED])}
+    return refused("parts-refused", Place(path.name), **values)
 
 
 def dataset_of(path: Path, encoding: str = "") -> Dataset:

@@ -50,6 +50,11 @@ class _Manifest(NamedTuple):
     parts: Sequence[_Part]
     rows: int | None
     """The rows of all parts together; None where that is not said."""
+    export: str = ""
+    """The export and its span of days, which each of its runs holds as a whole; empty where that
+    is not said."""
+    at: str = ""
+    """When the run was made: later runs have greater texts."""
 
 
 @dataclass
@@ -94,6 +99,7 @@ def _add(found: RunFiles, folder: Path, manifest: _Manifest, file_of: Mapping[_P
             said |= {"missing": missing} if missing else {}
             said |= {"rows": part.rows} if part.rows is not None else {}
             said |= {"rows_of_run": manifest.rows} if manifest.rows is not None else {}
+            said |= {"export": manifest.export, "at": manifest.at} if manifest.export else {}
             found.of[file] = said
         else:
             values: dict[str, Any] = {"bytes": file.stat().st_size, "expected": part.bytes}
@@ -182,7 +188,7 @@ def _manifests(folder: Path) -> Iterator[_Manifest]:
             if parts:
                 own = digest("manifest", str(path.relative_to(folder)), [p.name for p in parts])
                 rows = _count(said, _ROWS)
-                yield _Manifest(path, _run(said) or short(own), parts, rows)
+                yield _Manifest(path, _run(said) or short(own), parts, rows, *_export(said, parts))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -229,6 +235,26 @@ def _run(said: Mapping[str, Any]) -> str:
             if isinstance(place.get(key), str) and place[key].strip():
                 return str(place[key]).strip()
     return ""
+
+
+def _export(said: Mapping[str, Any], parts: Sequence[_Part]) -> tuple[str, str]:
+    """Return of which export and days a run of Azure is, and when it was made; nothing of others.
+
+    Exports of two scopes may have one name: they are told apart by the scope, or by their folder.
+    """
+    config, info = (_texts(said.get(key)) for key in ("exportConfig", "runInfo"))
+    name, at = config.get("exportName", ""), info.get("submittedTime", "")
+    days = [info.get(key, "")[:10] for key in ("startDate", "endDate")]
+    if not (name and at and all(days)):
+        return "", ""
+    folder = PurePosixPath(parts[0].path).parts[:-3]
+    scope = config.get("resourceId") or "/".join(folder)
+    return f"{name} {'/'.join(days)} ({short(digest('export', scope, name))})", at
+
+
+def _texts(said: Any) -> dict[str, str]:
+    there = said.items() if isinstance(said, dict) else ()
+    return {key: value.strip() for key, value in there if isinstance(value, str)}
 
 
 def _common(one: Iterable[str], other: Iterable[str]) -> int:

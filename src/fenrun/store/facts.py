@@ -135,6 +135,10 @@ class Replaced:
     """The imports that were in force when the command began: one is named among these."""
     done: set[str] = field(default_factory=set)
     """The ids whose place files of the same command have taken."""
+    kept: set[str] = field(default_factory=set)
+    """The ids that files of the same command are, with the same content: they stay."""
+    refusal: Refused | None = None
+    """Why nothing is replaced: a file that comes with this one was refused."""
 
 
 Enter = Callable[[datetime, Replaced], Imported]
