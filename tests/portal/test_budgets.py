@@ -198,20 +198,20 @@ def test_requests_over_budget_are_told_to_wait(world: Path) -> None:
 
 
 def test_two_are_answered_at_once_and_the_others_in_their_order() -> None:
-    turns, answered = request_queue._Turns(2), []
-    turns.acquire()
-    turns.acquire()
+    queue, answered = request_queue._FairSemaphore(2), []
+    queue.acquire()
+    queue.acquire()
     threads = []
     for number in range(2):
-        work = [turns.acquire, partial(answered.append, number)]
+        work = [queue.acquire, partial(answered.append, number)]
         threads.append(threading.Thread(target=lambda w=work: [f() for f in w], daemon=True))
         threads[-1].start()
-        while len(turns._waiting) <= number:
+        while len(queue._waiting) <= number:
             threading.Event().wait(0.001)
     for number, thread in enumerate(threads):
         assert answered == list(range(number))
-        turns.release()
+        queue.release()
         thread.join(20)
     assert answered == [0, 1]
-    turns.release()
-    turns.acquire()
+    queue.release()
+    queue.acquire()

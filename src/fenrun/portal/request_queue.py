@@ -18,8 +18,8 @@ from typing import Any
 from fenrun.base.problem import Place, refused
 
 
-class _Turns:
-    """Turns that are given in the order in which they were asked for, so many at a time.
+class _FairSemaphore:
+    """A semaphore that is given in the order in which it was asked for, to so many at a time.
 
     A plain lock lets some wait long while others pass.
     """
@@ -37,7 +37,7 @@ class _Turns:
             gate = threading.Lock()
             gate.acquire()
             self._waiting.append(gate)
-        gate.acquire()  # opened by whoever gives a turn back
+        gate.acquire()  # opened by whoever releases it
 
     def release(self) -> None:
         with self._guard:
@@ -81,7 +81,7 @@ class _Places:
 
 _places = _Places()
 _hashing = threading.Semaphore(AT_ONCE)
-_turns = _Turns()
+_semaphore = _FairSemaphore()
 _thread = threading.local()
 
 
@@ -90,22 +90,22 @@ def answer_at_once(vendor: str) -> None:
 
     PostgreSQL is waited for a dozen times a page: meanwhile others are drawn.
     """
-    global _turns
+    global _semaphore
     at_once = 3 if vendor == "postgresql" else 1
-    if _turns.at_once != at_once:
-        _turns = _Turns(at_once)
+    if _semaphore.at_once != at_once:
+        _semaphore = _FairSemaphore(at_once)
 
 
 @contextmanager
 def queued() -> Iterator[None]:
     """Answer a request inside: it waits until those before it are answered."""
-    _turns.acquire()
+    _semaphore.acquire()
     _thread.queued = True
     try:
         yield
     finally:
         _thread.queued = False
-        _turns.release()
+        _semaphore.release()
 
 
 @contextmanager
@@ -132,12 +132,12 @@ def _outside(place: AbstractContextManager[Any]) -> Iterator[None]:
         yield
         return
     _thread.queued = False
-    _turns.release()
+    _semaphore.release()
     try:
         with place:
             yield
     finally:
-        _turns.acquire()
+        _semaphore.acquire()
         _thread.queued = True
 
 
