@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -194,3 +195,23 @@ def test_requests_over_budget_are_told_to_wait(world: Path) -> None:
         assert last.json()["problems"][0]["code"] == "budget"
         style = stranger.get("/static/portal/portal.css")
         assert style.status_code == 200, "files of the portal cost nothing"
+
+
+def test_two_are_answered_at_once_and_the_others_in_their_order() -> None:
+    queue, answered = request_queue._FairSemaphore(2), []
+    queue.acquire()
+    queue.acquire()
+    threads = []
+    for number in range(2):
+        work = [queue.acquire, partial(answered.append, number)]
+        threads.append(threading.Thread(target=lambda w=work: [f() for f in w], daemon=True))
+        threads[-1].start()
+        while len(queue._waiting) <= number:
+            threading.Event().wait(0.001)
+    for number, thread in enumerate(threads):
+        assert answered == list(range(number))
+        queue.release()
+        thread.join(20)
+    assert answered == [0, 1]
+    queue.release()
+    queue.acquire()

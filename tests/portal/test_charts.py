@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 
 from fenrun.portal.pages import charts
+from tests.errors import gallery
 
 
 @pytest.mark.parametrize(
@@ -111,3 +112,20 @@ def test_the_line_of_a_target_stands_at_its_amount_and_in_the_words_of_its_bar()
     with mock.patch.object(charts, "lang", lambda: "en"):
         drawn = charts.draw_bars(chart, "Task", "CNY")
     assert drawn.count('class="goal"') == 2 and "2024-11: 50.00 CNY / target 100.00" in drawn
+
+
+def test_a_month_s_flow_keeps_two_payees_of_one_name_apart() -> None:
+    gallery._command("plans")  # the portal is ready
+    from fenrun.portal.pages import periods
+
+    rows = [
+        {"payee": payee, "name": name, "via": "customer", "amount": Decimal(amount)}
+        for payee, name, amount in (("P1", "Maple", 5), ("P2", "Maple", 3), ("P3", "", 1))
+    ]
+    with mock.patch.object(periods, "lang", lambda: "en"):
+        found = periods._links(rows)
+    assert [(target, amount) for _, target, amount in found] == [
+        ("Maple P1", 5),
+        ("Maple P2", 3),
+        ("P3", 1),
+    ]

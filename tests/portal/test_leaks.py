@@ -547,3 +547,30 @@ print(json.dumps([
         and partner[0] > 0 == partner[1]
         and auditor[0] > partner[0]
     )
+
+
+_STARTED = """
+import json
+from django.contrib.auth.models import User
+from django.db import connections
+from fenrun.portal.access import isolation
+own = User.objects.using("default").get(username="partner").pk
+def seen():
+    with isolation.asking(own):
+        return len(isolation.rows_seen("SELECT id FROM portal_statement"))
+found = [seen()]
+def look(execute, sql, params, many, context):
+    done = execute(sql, params, many, context)
+    if not connections["default"].in_atomic_block:
+        found.append(seen())
+    return done
+with connections["default"].execute_wrapper(look):
+    isolation.install()
+print(json.dumps([*found, seen()]))
+"""
+
+
+def test_a_process_that_starts_takes_nothing_from_those_who_read(portal: Portal) -> None:
+    """It puts the isolation in anew; after each of its steps somebody sees what he saw."""
+    found = portal.python(_STARTED)
+    assert len(found) > 1 and len(set(found)) == 1 and found[0] > 0

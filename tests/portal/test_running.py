@@ -215,14 +215,13 @@ def test_a_wrong_second_factor_is_in_the_access_log(
 
 def test_a_damaged_database_is_a_problem_at_the_start() -> None:
     gallery._command("plans")
-    from django.core import management
     from django.db import DatabaseError
 
-    from fenrun.portal import serve
+    from fenrun.portal import serve, tables
 
     damaged = DatabaseError("file is not a database")
     with (
-        mock.patch.object(management, "call_command", side_effect=damaged),
+        mock.patch.object(tables, "bring_up_to_date", side_effect=damaged),
         pytest.raises(Refused, match="cannot be read"),
     ):
         serve._migrate(Path(os.environ["FENRUN_WORKSPACE"]))

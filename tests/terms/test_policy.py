@@ -143,7 +143,7 @@ def test_the_steps_are_said_in_both_languages() -> None:
     en, zh = in_words(policy, "en"), in_words(policy, "zh-CN")
     assert en[2].title == "General manager" and zh[2].title == "总经理"
     assert en[1].when == (
-        "discount of 20 % or more; or a discount or coupon and amount of 1,000,000.00 CNY or more"
-        " and for GPU Cluster"
+        "a discount of 20 % or more; or a discount or coupon and an amount of 1,000,000.00 CNY"
+        " or more and the product GPU Cluster"
     )
-    assert zh[1].within == "24 小时" and zh[0].approvers == "lin，任一运营人员"
+    assert zh[1].within == "24 小时" and zh[0].approvers == "lin或任一运营人员"

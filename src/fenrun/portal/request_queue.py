@@ -1,4 +1,4 @@
-"""The request queue: quick requests are answered one after the other, slow work runs outside.
+"""The request queue: quick requests are answered in their order, slow work runs outside.
 
 Threads that all want the interpreter take it from each other some hundred times a request. One
 after the other, the same process answers half as many again (measured: docs/reference/bench.md).
@@ -18,33 +18,33 @@ from typing import Any
 from fenrun.base.problem import Place, refused
 
 
-class _FairLock:
-    """A lock that is given in the order in which it was asked for.
+class _FairSemaphore:
+    """A semaphore that is given in the order in which it was asked for, to so many at a time.
 
     A plain lock lets some wait long while others pass.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int = 1) -> None:
         self._guard = threading.Lock()
-        self._held = False
+        self.at_once = self._free = at_once
         self._waiting: deque[threading.Lock] = deque()
 
     def acquire(self) -> None:
         with self._guard:
-            if not self._held:
-                self._held = True
+            if self._free:
+                self._free -= 1
                 return
             gate = threading.Lock()
             gate.acquire()
             self._waiting.append(gate)
-        gate.acquire()  # opened by whoever releases the lock
+        gate.acquire()  # opened by whoever releases it
 
     def release(self) -> None:
         with self._guard:
             if self._waiting:
                 self._waiting.popleft().release()
             else:
-                self._held = False
+                self._free += 1
 
 
 AT_ONCE = 2
@@ -81,20 +81,31 @@ class _Places:
 
 _places = _Places()
 _hashing = threading.Semaphore(AT_ONCE)
-_lock = _FairLock()
+_semaphore = _FairSemaphore()
 _thread = threading.local()
+
+
+def answer_at_once(vendor: str) -> None:
+    """Answer as many requests at a time as suits a kind of database; before the first is asked.
+
+    PostgreSQL is waited for a dozen times a page: meanwhile others are drawn.
+    """
+    global _semaphore
+    at_once = 3 if vendor == "postgresql" else 1
+    if _semaphore.at_once != at_once:
+        _semaphore = _FairSemaphore(at_once)
 
 
 @contextmanager
 def queued() -> Iterator[None]:
     """Answer a request inside: it waits until those before it are answered."""
-    _lock.acquire()
+    _semaphore.acquire()
     _thread.queued = True
     try:
         yield
     finally:
         _thread.queued = False
-        _lock.release()
+        _semaphore.release()
 
 
 @contextmanager
@@ -121,12 +132,12 @@ def _outside(place: AbstractContextManager[Any]) -> Iterator[None]:
         yield
         return
     _thread.queued = False
-    _lock.release()
+    _semaphore.release()
     try:
         with place:
             yield
     finally:
-        _lock.acquire()
+        _semaphore.acquire()
         _thread.queued = True
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from fenrun.base.money import show, show_rate
 from fenrun.base.words import say
-from fenrun.terms.policy_text import ROLE, PolicyText, StepText, WhenText
+from fenrun.terms.policy_text import ROLE, PolicyText, StepText, Title, WhenText
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,24 @@ def in_words(policy: PolicyText, lang: str) -> list[StepWords]:
 
 def step_title(step: StepText, lang: str) -> str:
     """Return what people call a step."""
-    if step.title is None or isinstance(step.title, str):
-        return step.title or step.step
-    return step.title.zh if lang == "zh-CN" else step.title.en
+    return _title(step.title, lang) or step.step
+
+
+def policy_title(policy: PolicyText, lang: str) -> str:
+    """Return what people call a policy; nothing where it does not say."""
+    return _title(policy.title, lang)
+
+
+def _title(title: Title | None, lang: str) -> str:
+    if title is None or isinstance(title, str):
+        return title or ""
+    return title.zh if lang == "zh-CN" else title.en
 
 
 def approver_words(approvers: Sequence[str], lang: str) -> str:
     """Return who approves: accounts by their names, and operations."""
     said = (say("policy-operations", lang) if one == ROLE else one for one in approvers)
-    return say("list-comma", lang).join(said)
+    return say("policy-either", lang).join(said)
 
 
 def within_words(within: tuple[int, str], lang: str) -> str:

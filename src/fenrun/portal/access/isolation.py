@@ -17,7 +17,7 @@ from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from django.apps import apps
-from django.db import connections
+from django.db import connections, transaction
 from django.db.backends.signals import connection_created
 from django.db.models import Model
 
@@ -229,8 +229,10 @@ AS $$ SELECT {_sees_all("portal_grant")} $$
 def install() -> None:
     """Put the isolation into the database.
 
-    Done at every start, after the migrations, so that no table can be missed. Raises Refused for
-    a table of which nothing says who sees it, and where PostgreSQL has no reader that holds it.
+    Done at every start, after the migrations, so that no table can be missed; those who read
+    meanwhile, by other processes, see what they saw. A table is handed out after its policy holds.
+    Raises Refused for a table of which nothing says who sees it, and where PostgreSQL has no reader
+    that holds it.
     """
     refuse_undeclared()
     connection = connections["default"]
@@ -239,17 +241,19 @@ def install() -> None:
     reader.refuse_unfit()
     role = reader.quoted(connections["asker"].settings_dict["USER"])
     with connection.cursor() as cursor:
-        cursor.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}")
         cursor.execute(_ASKER_FUNCTION)
         cursor.execute(_SEES_ALL_FUNCTION)
         cursor.execute(_NAME_FUNCTION)
         for table in SEEN_BY:
             who = ("(SELECT asker_sees_all())", "(SELECT asker_name())")
             seen = _predicate(table, "portal_grant", *who)
-            cursor.execute(f"GRANT SELECT ON {table} TO {role}")
-            cursor.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
-            cursor.execute(f"DROP POLICY IF EXISTS seen ON {table}")
-            cursor.execute(f"CREATE POLICY seen ON {table} FOR SELECT TO {role} USING ({seen})")
+            with transaction.atomic(using="default"):
+                cursor.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+                cursor.execute(f"DROP POLICY IF EXISTS seen ON {table}")
+                cursor.execute(f"CREATE POLICY seen ON {table} FOR SELECT TO {role} USING ({seen})")
+        with transaction.atomic(using="default"):
+            cursor.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}")
+            cursor.execute(f"GRANT SELECT ON {', '.join(SEEN_BY)} TO {role}")
 
 
 _NAME = "(SELECT username FROM main.auth_user WHERE id = asker() AND is_active)"

@@ -12,7 +12,7 @@ from typing import cast
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
+from django.db import OperationalError, connections
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, ResolverMatch, resolve, reverse
@@ -29,7 +29,7 @@ from fenrun.portal.access.tokens import digest_of, user_of_token
 from fenrun.portal.language import lang
 from fenrun.portal.models import IdempotentResponse
 from fenrun.portal.places import without_folders
-from fenrun.portal.request_queue import name_asker, queued
+from fenrun.portal.request_queue import answer_at_once, name_asker, queued
 from fenrun.store.facts import is_of_disk
 
 _log = logging.getLogger(__name__)
@@ -78,6 +78,7 @@ def headers(answer: Answer) -> Answer:
 
     No cache keeps what somebody sees.
     """
+    answer_at_once(connections["default"].vendor)
 
     def handle(request: HttpRequest) -> HttpResponse:
         waits_for_provider = request.path_info.startswith("/account/oidc/")

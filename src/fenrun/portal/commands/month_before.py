@@ -1,4 +1,4 @@
-"""What a statement says of the month before: what changed by customer, and why it pays otherwise.
+"""The month before, as a statement tells it: what changed by customer, why it pays otherwise.
 
 It is found when one of the two is shown, so that no page has to read both.
 """

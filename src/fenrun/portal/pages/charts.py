@@ -312,7 +312,7 @@ def of_customers(
     Customers of whom most is credited to others are named; the rest are `others`.
     """
     rows = body["elsewhere"]
-    names = _told_apart({row["customer"]: row.get("name", "") for row in rows})
+    names = distinguished({row["customer"]: row.get("name", "") for row in rows})
     to_others: defaultdict[str, Decimal] = defaultdict(Decimal)
     spend = {}
     for row in rows:
@@ -333,7 +333,7 @@ def of_customers(
     return [*links, *kept, (others, mine, rest)]
 
 
-def _told_apart(names: Mapping[str, str]) -> dict[str, str]:
+def distinguished(names: Mapping[str, str]) -> dict[str, str]:
     """Return what a picture calls each of some ids: its name, with the id where two have the same.
 
     An id without a name is called by itself.

@@ -37,7 +37,7 @@ from fenrun.portal.commands.publishing import months_of
 from fenrun.portal.commands.questions import ask_run
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS, Approval, Dispute, Period, Statement, Work
-from fenrun.portal.pages.charts import Link
+from fenrun.portal.pages.charts import Link, distinguished
 from fenrun.portal.pages.paging import page_of
 from fenrun.portal.places import without_folders
 from fenrun.statement.run import Difference
@@ -52,7 +52,7 @@ PAID = "paid"
 """What a difference is of where it is of what somebody is paid."""
 _LEDGER = "FROM ledger"
 _FLOW = """
-SELECT c.role, c.via, coalesce(p.name, c.payee) AS name, sum(c.amount) AS amount
+SELECT c.role, c.via, c.payee, coalesce(p.name, '') AS name, sum(c.amount) AS amount
 FROM credited AS c
 LEFT JOIN parties AS p ON p.party = c.payee
 WHERE c.kind = 'direct' AND c.plan_id = (SELECT min(plan_id) FROM credited)
@@ -224,13 +224,14 @@ def _links(rows: list[dict[str, Any]]) -> list[Link]:
     """Return what a flow's picture shows: (way, payee, amount), all but the largest as others."""
     totals: defaultdict[str, Decimal] = defaultdict(Decimal)
     for row in rows:
-        totals[row["name"]] += row["amount"]
-    largest = sorted(totals, key=lambda name: (-totals[name], name))[:_PAYEES_OF_FLOW]
+        totals[row["payee"]] += row["amount"]
+    largest = sorted(totals, key=lambda payee: (-totals[payee], payee))[:_PAYEES_OF_FLOW]
+    names = distinguished({row["payee"]: row["name"] for row in rows})
     others = say("portal-others", lang())
     return [
         (
             say(f"via-{row['via']}", lang()),
-            row["name"] if row["name"] in largest else others,
+            names[row["payee"]] if row["payee"] in largest else others,
             row["amount"],
         )
         for row in rows

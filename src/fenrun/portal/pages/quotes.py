@@ -31,7 +31,13 @@ from fenrun.portal.models import AUDITOR, OPERATIONS, PARTNER, REP, Quote
 from fenrun.portal.pages.paging import page_of
 from fenrun.terms.policy import Policy
 from fenrun.terms.policy_text import KINDS
-from fenrun.terms.policy_words import approver_words, in_words, took_words, within_words
+from fenrun.terms.policy_words import (
+    approver_words,
+    in_words,
+    policy_title,
+    took_words,
+    within_words,
+)
 
 _A_PAGE = 20
 _LONGEST = 2000
@@ -63,6 +69,7 @@ def _page(
         "over_rows": [_shown(request, quote, policy) for quote in over],
         "steps": in_words(policy.text, lang()) if policy else (),
         "policy": policy.text.policy if policy else "",
+        "policy_title": policy_title(policy.text, lang()) if policy else "",
         "by_vendor": is_of_vendor(request),
         "parties": _parties(request),
         "kinds": KINDS,

@@ -28,21 +28,27 @@ Picture = tuple[str, Markup]
 """What it is, and its figure."""
 
 
-def pictures_of(outcome: Mapping[str, Any], lang: str) -> list[Picture]:
-    """Return the pictures of an outcome as it is kept, for each currency in turn."""
+def pictures_of(outcome: Mapping[str, Any], names: Mapping[str, str], lang: str) -> list[Picture]:
+    """Return the pictures of an outcome as it is kept, for each currency in turn.
+
+    `names` are those of payees, as far as they are known.
+    """
     found: list[Picture] = []
     for currency in sorted({row["currency"] for row in outcome["payees"]}):
         of = {
             name: [row for row in outcome[name] if row["currency"] == currency]
             for name in ("lines", "payees", "labels", "deciles", "plans")
         }
-        for key, figure in _drawn(of, currency, lang):
+        for key, figure in _drawn(of, names, currency, lang):
             found.append((say(f"portal-picture-{key}", lang, currency=currency), figure))
     return found
 
 
 def _drawn(
-    of: Mapping[str, Sequence[Mapping[str, Any]]], currency: str, lang: str
+    of: Mapping[str, Sequence[Mapping[str, Any]]],
+    names: Mapping[str, str],
+    currency: str,
+    lang: str,
 ) -> Iterator[tuple[str, Markup]]:
     def title(key: str) -> str:
         return say(f"portal-picture-{key}", lang, currency=currency)
@@ -50,7 +56,11 @@ def _drawn(
     cut = Markup('<p class="quiet">{}</p>').format(say("portal-axis", lang))
     yield "waterfall", charts.draw_bars(_waterfall(of, lang), title("waterfall")) + cut
     points = [
-        (row["payee"], Decimal(row["earned_before"]), Decimal(row["earned_after"]))
+        (
+            f"{names.get(row['payee'], '')} {row['payee']}".strip(),
+            Decimal(row["earned_before"]),
+            Decimal(row["earned_after"]),
+        )
         for row in of["payees"]
     ]
     yield "scatter", scatter(points, title("scatter"), lang)

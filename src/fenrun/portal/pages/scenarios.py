@@ -51,17 +51,18 @@ def _found(number: int) -> models.Scenario:
 
 def _shown(request: HttpRequest, row: models.Scenario | None) -> dict[str, Any]:
     outcome = row.outcome if row else None
-    payees = _by_change(outcome["payees"])[:_SHOWN] if outcome else []
+    payees = _by_change(outcome["payees"]) if outcome else []
+    names = names_of(payee["payee"] for payee in payees)
     problems = [read_problem(p).as_json(lang()) for p in outcome["problems"]] if outcome else []
     return {
         "page": page_of(request, scenarios.all_rows(), _A_PAGE),
         "row": row,
         "text": row.text if row else _FIRST,
         "outcome": outcome,
-        "payees": payees,
-        "names": names_of(payee["payee"] for payee in payees),
+        "payees": payees[:_SHOWN],
+        "names": names,
         "problems": problems,
-        "pictures": pictures_of(outcome, lang()) if outcome else [],
+        "pictures": pictures_of(outcome, names, lang()) if outcome else [],
         "may_act": is_operations(request),
         "me": request.user.get_username(),
         "hindrances": _hindrances(request, row) if row and row.asked_by else [],
