@@ -15,6 +15,7 @@ from fenrun.cli import command_of, output, whatif_
 from fenrun.cli.output import print_problems
 from fenrun.settle.imports import import_file
 from fenrun.settle.runs import settle_workspace
+from fenrun.statement.sentences import roles_words
 from fenrun.store.facts import Store
 from tests.store.harness import BOOK, KNOWN, PLAN, write_files
 
@@ -127,11 +128,12 @@ def test_files_of_one_name_are_distinct_names_by_as_many_folders_as_that_takes()
     assert str(named.place) == "2024-01/x/part.csv:1"
 
 
-def test_bands_of_a_scenario_are_said_in_the_readers_language(
+def test_bands_and_roles_are_said_in_the_readers_language(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FENRUN_LANG", "zh-CN")
     bands = {"band_before": "from 150000 pays 7 %", "band_after": "below 150000 pays 5 %"}
     whatif_._tiers([{"payee": "P1", "component": "reward", "period": "2024-09", **bands}])
+    assert roles_words("partner, rep, own-role", "zh-CN") == "合作伙伴，销售代表，own-role"
     said = capsys.readouterr().out
     assert "达到 150000：按 7 % 计" in said and "pays" not in said

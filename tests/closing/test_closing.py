@@ -169,6 +169,14 @@ def test_an_explanation_leads_to_what_closed_periods_still_pay(tmp_path: Path) -
     assert "to pay 180.00 CNY: of the period 50.00 CNY" in closed
 
 
+def test_a_close_says_what_it_is_warned_of(tmp_path: Path) -> None:
+    """Somebody whom no list of parties knows is paid: a name misspelt in the book is nobody's."""
+    year = Year(tmp_path, book=BOOK.replace("role: partner, party: P2", "role: partner, party: P3"))
+    year.charge("2024-02-02", "january.csv", "A2 900 2024-01-10 2024-01")
+    said = fenrun("close", year.store.path, "--period", "2024-01", "--known", "2024-02-03")
+    assert said.code == 0 and "P3 is used but not listed" in said.err
+
+
 def test_a_reversal_takes_back_what_was_earned(tmp_path: Path) -> None:
     """1,100 at 20 % is 220.00. The 1,100 is reversed in its month: 220.00 goes back, not 10 % of it
     at the rate of the month in which the reversal came.

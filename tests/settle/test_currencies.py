@@ -97,7 +97,10 @@ def test_each_plan_pays_in_its_own_currency(store: Store, period: str) -> None:
         for one in summary(settled)["statements"]
     ]
     assert found == WORLD["expect"][period]
-    assert [problem.code for problem in settled.run.problems] == ["currency-not-in-plan"]
+    (problem,) = settled.run.problems
+    assert problem.code == "currency-not-in-plan"
+    uncounted = {"2024-01": "7.00 GBP", "2024-02": "3.00 GBP"}[period]
+    assert f"Charges of {uncounted}" in problem.words("what"), "of the period, and of none before"
 
 
 @pytest.mark.in_turn(3)

@@ -10,6 +10,7 @@ import click
 
 from fenrun.base.ids import short
 from fenrun.base.money import show_sums
+from fenrun.base.problem import WARNING
 from fenrun.base.when import Period, show_moment
 from fenrun.base.words import say
 from fenrun.cli.key_ import key_line
@@ -24,7 +25,7 @@ from fenrun.cli.output import (
     progress,
 )
 from fenrun.closing.anchors import anchor_closes
-from fenrun.closing.close import close
+from fenrun.closing.close import close, closed_run
 from fenrun.closing.keys import known_keys
 from fenrun.statement.run import show_each
 from fenrun.store.facts import Store
@@ -51,12 +52,13 @@ def command(
 
     Its statements are frozen and signed off, with the differences of the periods closed before.
     Facts that arrive later are booked as differences in the period that follows the last closed
-    one. Nothing opens a closed period again.
+    one. Nothing opens a closed period again. What the settlement warns of is said once more.
     """
     workspace.reason = reason
     with progress("close") as step:
         done = close(workspace, period, known, step, first=first, without_charges=without_charges)
-    print_problems(anchor_closes(workspace))
+    warnings = [p for p in closed_run(workspace, done).run.problems if p.severity == WARNING]
+    print_problems([*anchor_closes(workspace), *warnings])
     item = workspace.find("closes", done.id)
     facts = item.facts if item else {}
     event, key = workspace.log.events("closes", done.id)[0], known_keys(workspace)[-1]

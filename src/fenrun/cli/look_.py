@@ -174,6 +174,6 @@ def _show_columns(found: Sequence[Found]) -> None:
         more = f" ... +{len(files) - _MOST_NAMED}" if len(files) > _MOST_NAMED else ""
         click.echo()
         click.echo(say("columns-of", lang, file=", ".join(files[:_MOST_NAMED]) + more, count=count))
-        for key, names in (("columns-unknown", unknown), ("columns-missing", missing)):
-            if names:
-                click.echo("  " + labelled(key, names, lang))
+        for key, listed in (("columns-unknown", unknown), ("columns-missing", missing)):
+            if listed:
+                click.echo("  " + labelled(key, listed, lang))

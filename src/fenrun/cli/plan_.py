@@ -31,6 +31,7 @@ from fenrun.plan.check.findings import Proof, examine
 from fenrun.plan.diff import Change, diff
 from fenrun.plan.guide import html, markdown
 from fenrun.plan.read import PlanFile, load_plan
+from fenrun.statement.sentences import roles_words
 from fenrun.store.facts import Store
 from fenrun.whatif.cases import Outcome, run_cases, said_amounts, unreadable_cases
 from fenrun.whatif.compare import compare_plans
@@ -308,7 +309,7 @@ def _print_payees(period: Period, payees: list[dict[str, Any]]) -> None:
     rows = [
         [
             row["payee"],
-            row["role"],
+            roles_words(row["role"], lang),
             row["currency"],
             *map(show, (row["one"], row["other"], row["other"] - row["one"])),
         ]

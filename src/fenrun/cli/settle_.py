@@ -37,6 +37,7 @@ from fenrun.settle.runs import Settled
 from fenrun.settle.script import script
 from fenrun.statement.rows import payees
 from fenrun.statement.run import Run, by_currency, paid_in_all, show_each
+from fenrun.statement.sentences import roles_words
 from fenrun.store.facts import Store
 
 _PAID_IN = "SELECT DISTINCT payee, plan_id FROM payments WHERE month >= ? AND month < ?"
@@ -225,7 +226,7 @@ def show_summary(settled: Settled, most: int = 20) -> None:
     ]
     rows = [
         [
-            *(one["payee"], one["role"]),
+            *(one["payee"], roles_words(one["role"], lang)),
             *([one["currency"]] if several else []),
             *(show(Decimal(one[key])) for key in ("credited", "earned")),
         ]

@@ -31,6 +31,7 @@ from fenrun.lab.scenario import load_scenario
 from fenrun.lab.written import whatif_as_json
 from fenrun.plan.bands import band_words
 from fenrun.plan.draft import titles
+from fenrun.statement.sentences import roles_words
 from fenrun.store.facts import Store
 
 _FIRSTS = (1, 10, 20)
@@ -110,6 +111,7 @@ def _print(one: Outcome, before: Rows, after: Rows) -> None:
     _plans(answer.plans)
     for row in answer.spread:
         said = {name: in_minor_units(row[name], row["currency"]) for name in ("gained", "lost")}
+        said["role"] = roles_words(row["role"], lang)
         click.echo(say("whatif-spread", lang, **{**row, **said}))
     changed = [row for row in answer.payees if row["credited_more"] or row["earned_more"]]
     _amounts("whatif-payees", changed, ["payee", "role", "currency"], ["credited", "earned"])
@@ -137,7 +139,7 @@ def _amounts(title: str, rows: Rows, names: Sequence[str], amounts: Sequence[str
         of = say(f"whatif-column-{name}", lang)
         columns += [(say(f"whatif-{when}", lang, of=of), True) for when in _WHEN]
     cells = [
-        [str(row[name]) for name in names]
+        [roles_words(row[name], lang) if name == "role" else str(row[name]) for name in names]
         + [
             in_minor_units(row[f"{name}_{when}"], row["currency"])
             for name in amounts

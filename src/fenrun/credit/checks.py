@@ -28,7 +28,7 @@ LEFT JOIN (SELECT plan, sum(credited) AS amount FROM charged_sums GROUP BY plan)
 LEFT JOIN (SELECT plan, sum(amount) AS amount FROM uncredited_sums GROUP BY plan) AS u
   ON u.plan = s.plan
 WHERE s.total <> coalesce(v.amount, 0) + coalesce(u.amount, 0)"""
-_CURRENCIES = "SELECT currency, sum(amount) FROM foreign_sums GROUP BY currency"
+_CURRENCIES = "SELECT currency, sum(amount) FROM foreign_sums WHERE month >= ? GROUP BY currency"
 _UNCONVERTED = "SELECT currency, month, day, sum(amount) FROM foreign_sums GROUP BY 1, 2, 3"
 UNCOUNTED = "currency-not-in-plan"
 """The problem of charges in a currency that no plan counts."""
@@ -52,16 +52,17 @@ def find(
     present: Collection[str],
     counted: Collection[str],
     since: int,
+    first: int,
 ) -> list[Problem]:
     """Return charges not settled, amounts credited to nobody, and columns that no file has.
 
     `scales` are the decimals of a cost and of a credit, `present` the columns of the charges,
     `counted` the currencies that some plan counts; what is to be converted needs a rate in each
-    month `since` one.
+    month `since` one; `first` is the first month of the period.
     """
     cost, credit = scales
     return [
-        *_other_currencies(runner, crediting, cost, counted),
+        *_other_currencies(runner, crediting, cost, counted, first),
         *without_rate(runner, crediting, cost, since),
         *_lacking(runner, crediting),
         *credited_to_nobody(runner, crediting, credit),
@@ -70,11 +71,11 @@ def find(
 
 
 def _other_currencies(
-    runner: Runner, crediting: Crediting, scale: int, counted: Collection[str]
+    runner: Runner, crediting: Crediting, scale: int, counted: Collection[str], first: int
 ) -> Iterator[Problem]:
-    """Yield what is charged in each currency that no plan counts."""
+    """Yield what is charged from a month on in each currency that no plan counts."""
     wanted = ", ".join(sorted(counted))
-    rows = runner.rows(_CURRENCIES)
+    rows = runner.rows(_CURRENCIES, [first])
     for currency, amount in sorted((str(crediting.codes.text(c)), a) for c, a in rows):
         if currency not in counted:
             said = {"currency": currency, "wanted": wanted, "amount": _plain(amount, scale)}

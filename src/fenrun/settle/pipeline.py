@@ -355,9 +355,10 @@ def _problems(
     """Return the problems of a group of plans; `counted` are the currencies of all groups."""
     scales = (settling.cost_scale, settling.scales.credit)
     since = month_number(first_converted(settling.plans, settling.period))
+    first = month_number(settling.period.span.start)
     runner, crediting = settling.runner, settling.crediting
     return [
-        *credit_checks.find(runner, crediting, scales, charges.present, counted, since),
+        *credit_checks.find(runner, crediting, scales, charges.present, counted, since, first),
         *_rounded_costs(settling, charges),
         *settling.rounded_measures(),
         *earn_checks.find(runner, settling.earning),

@@ -81,6 +81,11 @@ def role_words(role: str, lang: str) -> str:
     return say(key, lang) if key in catalogue() else role
 
 
+def roles_words(roles: str, lang: str) -> str:
+    """Return roles in the reader's language, of somebody who has several: `partner, rep`."""
+    return say("list-comma", lang).join(role_words(role, lang) for role in roles.split(", "))
+
+
 def show_text(text: str) -> str:
     """Return an exact amount with separators."""
     return show(Decimal(text))
