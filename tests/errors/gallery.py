@@ -2231,6 +2231,14 @@ GALLERY: dict[str, Shows] = {
         content=_csv(BillingAccountId="1.23457E+11"),
         act=lambda store: undecided(store, KNOWN),
     ),
+    "rows-unread": settled(
+        "{of: customer, subject: K1, role: rep, party: R1, from: 1/2/2024}",
+        the_book=BOOK.replace(
+            "parties:",
+            "  - {of: customer, subject: K1, role: rep, party: R1, from: 1/2/2024}\nparties:",
+        ),
+        act=lambda store: undecided(store, KNOWN),
+    ),
     "rows-repeated": settled(
         "charges.csv, its header and its charge once more, in one file",
         content=_csv() + _csv(),

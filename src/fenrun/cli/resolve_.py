@@ -33,7 +33,11 @@ from fenrun.store.facts import Store
 @click.argument("delivery")
 @click.option("--replaces", default="", help="It takes the place of this import.")
 @click.option("--adds", default="", help="It counts beside this import, equal charges included.")
-@click.option("--leave-out", is_flag=True, help="Its rows that were kept aside count for nothing.")
+@click.option(
+    "--leave-out",
+    is_flag=True,
+    help="Its rows that were kept aside, or not read, count for nothing.",
+)
 @click.option("--void", is_flag=True, help="It is taken back: nothing takes its place.")
 @click.option(
     "--rows",

@@ -2,7 +2,8 @@
 
 A delivery is an import of charges. What is open about it stands in every settlement, in `check` and
 in the portal, and stops a close: charges that two imports both hold, as they are or in other
-pieces, sales that two issuers both bill, and rows that were kept aside.
+pieces, sales that two issuers both bill, rows that were kept aside, and those of the book, of terms
+and events that could not be read.
 A decision is an import of its own kind, so that it has its moment, its person and its reason: one
 delivery replaces another (a void: nothing takes its place), both are meant, or what was kept aside
 is left out for good.
@@ -29,6 +30,7 @@ from fenrun.charges.read import import_named
 from fenrun.charges.redelivered import RENAMED, RESTATED, SHIFTED, Redelivered, find_redelivered
 from fenrun.charges.sales import Sale, find_sales
 from fenrun.settle.reconciled import LAST_MONTH, unreconciled
+from fenrun.settle.unread_rows import OF_TABLES, unread_rows
 from fenrun.store.audit_log import Writer
 from fenrun.store.facts import DELIVERED, Import, Imported, Store, manifest
 
@@ -69,7 +71,8 @@ def decide(
 ) -> Imported:
     """Enter a decision about the delivery of that name or id, known from a moment (UTC) on.
 
-    Of another dataset than charges it is taken back or left out. Raises Refused where no delivery
+    Of another dataset than charges it is taken back or left out; of a file of book, terms or events
+    the rows that could not be read are left out. Raises Refused where no delivery
     in force, or more than one, has a name, where others decide about it meanwhile, and where what
     would be kept of it is not what is `expected`.
     """
@@ -97,6 +100,8 @@ def decided(
     """
     there, place = store.imports("charges", known), Place(str(store.path))
     beside = store.imports("datasets", known) if decision.void or decision.leave_out else []
+    if decision.leave_out:
+        beside += [item for kind in OF_TABLES for item in store.imports(kind, known)]
     of = import_named([*there, *beside], place, name)
     facts: dict[str, Any] = {"of": of.id}
     if decision.void:
@@ -164,6 +169,7 @@ def undecided(
     same: list[Overlap | Redelivered] = [*overlaps, *redelivered]
     pairs = meant | {frozenset((one.one, one.other)) for one in same}
     datasets = store.imports("datasets", known)
+    tables = [item for kind in OF_TABLES for item in store.imports(kind, known)]
     last = period.months[-1] if period else LAST_MONTH
     sums = cache and cache / "invoices"
     differing = unreconciled(charges, datasets, left_out, last, sums)
@@ -179,6 +185,7 @@ def undecided(
             *_of_rounding(items),
             *_of_parts(items, charges, left_out),
             *_of_counts(items, left_out),
+            *unread_rows(tables, left_out),
             *differing,
         ]
     )

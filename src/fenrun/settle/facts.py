@@ -34,6 +34,7 @@ from fenrun.settle.deliveries import QUARANTINE_CODES, amounts, settled_quaranti
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import Inspect, earn, settle, spend
 from fenrun.settle.unlinked import unlinked_accounts
+from fenrun.settle.unread_rows import OF_TABLES, is_corrected
 from fenrun.settle.used_up import stored_cuts
 from fenrun.statement.run import ALL_DECIMALS, Rounding, Run
 from fenrun.store.facts import FACTS, Import, Store, verified
@@ -68,7 +69,6 @@ class SourcesRead(Sequence[_Source]):
         return len(self._imports)
 
 
-_TABLES = ("book", "terms", "events")
 """The kinds of imports that hold tables of dated facts."""
 _WITH_AMOUNTS = {"approvals", "coupons"}
 """The tables of terms whose amounts charges use up."""
@@ -334,7 +334,7 @@ def check_workspace(store: Store, known: datetime | None = None) -> list[Problem
     problems += undecided(store, moment)
     problems += _without_basis(imports, [file.plan for file in plans_as_of(store, moment)])
     book, terms, events = (
-        sources_of(item for item in imports if item.kind == kind) for kind in _TABLES
+        sources_of(item for item in imports if item.kind == kind) for kind in OF_TABLES
     )
     listed = listed_parties(book)
     first_come = any(file.plan.terms[0].first_come for file in plans_as_of(store, moment))
@@ -374,22 +374,8 @@ def listed_parties(book: Sources) -> set[str]:
 
 
 def _is_mended(item: Import, imports: Sequence[Import]) -> bool:
-    """Return whether a later import is the same plan, or the same file of tables, corrected.
-
-    A file of tables is the same if it has the name and a row of the other.
-    """
-    later = (
-        [i for i in imports if i.kind == item.kind and i.seq > item.seq] if item.problems else []
-    )
-    if item.kind == "plans":
+    """Return whether a later import is the same plan, or the same file of tables, corrected."""
+    if item.kind == "plans" and item.problems:
+        later = (other for other in imports if other.kind == item.kind and other.seq > item.seq)
         return any(other.facts["plan"] == item.facts["plan"] for other in later)
-    if item.kind not in _TABLES:
-        return False
-    same = [other for other in later if other.source == item.source]
-    return bool(same) and any(_rows(item) & _rows(other) for other in same)
-
-
-def _rows(item: Import) -> set[tuple[str, str]]:
-    """Return the rows of an import of tables, each as text with the name of its table."""
-    ((_, _, tables),) = sources_of([item])
-    return {(name, str(row)) for name, table in tables.items() for row in table.to_pylist()}
+    return bool(item.problems) and item.kind in OF_TABLES and is_corrected(item, imports)

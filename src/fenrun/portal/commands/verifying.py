@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 
-from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.problem import Place, Problem, Refused, has_errors
 from fenrun.closing.anchors import broken_anchors
 from fenrun.closing.keys import broken_keys, known_keys
 from fenrun.portal.commands.questions import of_run
@@ -25,7 +25,9 @@ def broken(store: Store) -> list[Problem]:
     """Return what `fenrun audit verify` finds, and where the portal's events are otherwise."""
     with outside_queue():
         found = store.broken()
-        return found or broken_keys(store) + broken_anchors(store) + broken_events(store)
+        if has_errors(found):  # else what the log says of keys says nothing
+            return found
+        return [*found, *broken_keys(store), *broken_anchors(store), *broken_events(store)]
 
 
 def verified(store: Store, file: UploadedFile[Any], size: int) -> Verified:
