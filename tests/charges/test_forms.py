@@ -123,7 +123,9 @@ FORMS = {
     "JSON, each object over lines": b"\n".join(
         json.dumps(json.loads(line), indent=1).encode() for line in _json().splitlines()
     ),
-    "JSON, a page of an API": f'{{"value": [{_json(", ")}], "nextLink": null}}'.encode(),
+    "JSON, a page of an API": (
+        f'{{"value": [{_json(", ")}], "size": 9, "total": 3, "nextLink": null}}'.encode()
+    ),
     "JSON, a list of rows in objects": (
         f'{{"meta": {{"n": 3}}, "result": {{"items": [{_json(", ")}]}}}}'.encode()
     ),

@@ -29,7 +29,9 @@ _MORE = re.compile(
 )
 """What they call the next page."""
 
-_COUNT = re.compile(r"(?i)total|(@odata\.|total_?)?(count|records|rows|items|size|num(ber)?)")
+_COUNT = re.compile(
+    r"(?i)(@odata\.)?count|total_?(count|records|rows|items|elements|results|size|num(ber)?)?"
+)
 """What they call the rows of all pages, counted."""
 
 Row = dict[str, str]
