@@ -35,17 +35,26 @@ _CLEARLY = Decimal(3)
 _FEWEST, _MANY = 3, 5
 """Handovers of a rep to a partner; and those of a day, of as many reps, that somebody decided."""
 _GROWTH = """
-WITH mine AS (SELECT customer, min(day) AS first, max(last) AS last, any_value(since) AS since,
+WITH sums AS (SELECT customer, currency, any_value(since) AS since, min(day) AS first,
+                     max(last) AS last, sum(charges) AS charges,
                      sum(effective) FILTER (WHERE day < since) AS before,
                      sum(effective) FILTER (WHERE day >= since) AS after
               FROM sold JOIN since USING (customer)
-              GROUP BY customer)
+              GROUP BY customer, currency),
+mine AS (SELECT customer, arg_max(currency, (charges, currency)) AS currency,
+                min(first) AS first, max(last) AS last
+         FROM sums
+         GROUP BY customer)
 SELECT customer, before, after,
-       sum(effective) FILTER (WHERE day < since) - any_value(before) AS all_before,
-       sum(effective) FILTER (WHERE day >= since) - any_value(after) AS all_after
-FROM mine JOIN sold_days ON day BETWEEN first AND last
+       sum(effective) FILTER (WHERE day < since) - any_value(coalesce(before, 0)) AS all_before,
+       sum(effective) FILTER (WHERE day >= since) - any_value(coalesce(after, 0)) AS all_after
+FROM mine
+JOIN (SELECT customer, currency, since, before, after FROM sums) USING (customer, currency)
+JOIN sold_days USING (currency)
+WHERE day BETWEEN first AND last
 GROUP BY ALL
 ORDER BY customer"""
+"""Of several currencies the one in which a customer has most charges: amounts of two do not add."""
 _AROUND = timedelta(days=30)
 _WON = timedelta(days=14)
 """How long after a contact a customer is one that somebody has just won."""
