@@ -1,4 +1,4 @@
-"""Amounts of several currencies are never added: a customer that pays in two grows in one of them."""
+"""Amounts of several currencies are never added: who pays in two grows in one of them."""
 
 from __future__ import annotations
 

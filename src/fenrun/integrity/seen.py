@@ -35,6 +35,9 @@ OWNER, EMPLOYER, GROUP = "owner", "employer", "group"
 """The roles of who owns a party, employs a person, and of the group that a party declares."""
 ABOVE = (GROUP, "parent", OWNER)
 """The roles of whoever is above a party: what is below one of them is one family."""
+_OWNERS_ALONE = ("bank", "registration", "representative")
+"""Identities that a house and its branches have in common."""
+_MOST_BRANCHES = 5
 _STEPS = {step.name: step for step in read_steps("fenrun.integrity")}
 _LINK = ("of_kind", "issuer", "subject", "role", "party", "type", "link_id")
 
@@ -222,6 +225,11 @@ class Seen:
             found.setdefault(key, []).append(link)
         return found
 
+    def links_of(self, kind: str, subject: str, role: str, party: str) -> Sequence[Known]:
+        """Return the links by which a party holds a role of something, whenever it does."""
+        rows = self._held.get((kind, subject, role), ())
+        return [link for link in rows if link["party"] == party]
+
     def holders(self, kind: str, subject: str, role: str, day: date) -> set[str]:
         """Return who holds a role of something on a day."""
         rows = self._held.get((kind, subject, role), ())
@@ -231,14 +239,40 @@ class Seen:
         """Return the partners of a customer on a day."""
         return self.holders("customer", customer, PARTNER, day)
 
-    def are_related(self, one: str, other: str) -> bool:
-        """Return whether two parties are of one group or parent, or one owner has both."""
-        end = self.period.last_day
-        above = (
-            {who} | {up for role in ABOVE for up in self.holders("party", who, role, end)}
-            for who in (one, other)
-        )
-        return bool(set.intersection(*above))
+    def are_related(self, one: str, other: str, day: date | None = None) -> bool:
+        """Return whether two parties are of one group or parent, or one owner has both.
+
+        On a day, or at the end of the period.
+        """
+        return bool(self._above(one, day) & self._above(other, day))
+
+    def _above(self, party: str, day: date | None = None) -> set[str]:
+        """Return a party, and whoever is above it."""
+        on = day or self.period.last_day
+        return {party} | {up for role in ABOVE for up in self.holders("party", party, role, on)}
+
+    def are_one_house(self, one: str, other: str) -> bool:
+        """Return whether two parties are related, or have one bank account, register or head."""
+        return bool(self.houses_of(one) & self.houses_of(other))
+
+    def houses_of(self, party: str) -> set[str | tuple[str, str]]:
+        """Return what makes parties one house: whoever is above a party or it, and what only an
+        owner gives to several.
+        """
+        return self._above(party) | self._owned_identities.get(party, set())
+
+    @cached_property
+    def _owned_identities(self) -> Mapping[str, set[tuple[str, str]]]:
+        """Identities that only an owner gives to several, by party; not those that many share."""
+        owners = defaultdict[tuple[str, str], set[str]](set)
+        for row in self.identities:
+            if row["kind"] in _OWNERS_ALONE:
+                owners[row["kind"], row["value"]].add(row["party"])
+        found = defaultdict[str, set[tuple[str, str]]](set)
+        for value, parties in owners.items():
+            for party in parties if len(parties) <= _MOST_BRANCHES else ():
+                found[party].add(value)
+        return found
 
     def has_taken_over(self, customer: str, other: str, day: date) -> bool:
         """Return whether a customer has accounts of another, which has none any more: a merger."""
