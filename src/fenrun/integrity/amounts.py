@@ -58,9 +58,9 @@ def with_amounts(
 ) -> list[Case]:
     """Return the cases with their amounts; without those that gained nobody anything.
 
-    A broken fact remains a case, whatever it earned, and so does what is hardly by chance: it can
-    have been meant to earn. Where no plan is in force nothing is known of amounts, and every case
-    remains.
+    A broken fact remains a case, whatever it earned, and so does money that goes round, and what is
+    hardly by chance: it can have been meant to earn. Where no plan is in force nothing is known of
+    amounts, and every case remains.
     """
     facts = facts_as_of(store, known)
     facts = replace(facts, plans=in_force(facts.plans, period))
@@ -73,7 +73,7 @@ def with_amounts(
         case = _diverted(case) if case.diverted else _settled(settling, case)
         step(1)
         is_sure = case.kind == STATISTICAL and case.q is not None and case.q <= SURE
-        if case.amount > 0 or case.kind == INVARIANT or is_sure:
+        if case.amount > 0 or case.diverted or case.kind == INVARIANT or is_sure:
             found.append(case)
     return found
 

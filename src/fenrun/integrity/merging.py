@@ -14,7 +14,15 @@ from math import inf
 
 from fenrun.integrity.chance import discoveries
 from fenrun.integrity.checks import Check
-from fenrun.integrity.findings import INVARIANT, LINK, Alert, Case, Outcome, rows_of_all
+from fenrun.integrity.findings import (
+    INVARIANT,
+    LINK,
+    Alert,
+    Case,
+    Outcome,
+    PayDifference,
+    rows_of_all,
+)
 from fenrun.pricing.lines import WIDE
 
 QUEUE = 0.10
@@ -98,6 +106,7 @@ def _case(check: Check, alert: Alert, q: float | None) -> Case:
         sales=alert.sales,
         shows=alert.shows,
         diverted=alert.diverted,
+        pays=alert.pays,
     )
 
 
@@ -150,6 +159,7 @@ def _joined(one: Case, other: Case) -> Case:
         groups=tuple(sorted({*one.groups, *other.groups})),
         sales=tuple(sorted({*one.sales, *other.sales})),
         diverted=_sums_of_both(one.diverted, other.diverted),
+        pays=_pays_of_both(one.pays, other.pays),
     )
 
 
@@ -163,3 +173,16 @@ def _sums_of_both(
     zero = Decimal(0)
     names = {*one, *other}
     return {name: WIDE.add(one.get(name, zero), other.get(name, zero)) for name in names}
+
+
+def _pays_of_both(
+    one: Sequence[PayDifference], other: Sequence[PayDifference]
+) -> tuple[PayDifference, ...]:
+    found: dict[tuple[str, str, str], PayDifference] = {}
+    for paid in (*one, *other):
+        key = (paid.payee, paid.currency, paid.clause)
+        if before := found.get(key):
+            sums = (WIDE.add(before.earned, paid.earned), WIDE.add(before.without, paid.without))
+            paid = PayDifference(*key, *sums)
+        found[key] = paid
+    return tuple(found[key] for key in sorted(found))
