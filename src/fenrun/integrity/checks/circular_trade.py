@@ -172,7 +172,7 @@ def _alert(seen: Seen, parties: frozenset[str], rings: Sequence[Ring], chance: f
         end=max(trade["day"] for trade in trades),
         evidence=tuple(Evidence("traded", _TRADES, trade["trade"]) for trade in trades[:30]),
         p=chance,
-        diverted=_taken(pays),
+        diverted=_gained(pays),
         pays=pays,
     )
 
@@ -195,7 +195,7 @@ def _pays(rings: Sequence[Ring]) -> tuple[PayDifference, ...]:
     )
 
 
-def _taken(pays: Sequence[PayDifference]) -> dict[str, Decimal]:
+def _gained(pays: Sequence[PayDifference]) -> dict[str, Decimal]:
     """Return by currency what those who have more have of those who have less."""
     found = defaultdict[str, Decimal](Decimal)
     for paid in pays:
