@@ -172,6 +172,21 @@ class Checked:
 
 
 @dataclass(frozen=True)
+class Contradicted:
+    """Money that nobody is credited for under a plan, since facts contradict each other.
+
+    Whoever would be paid for it earns nothing by it, so that no case says an amount of it.
+    """
+
+    plan: str
+    currency: str
+    amount: Decimal
+    charges: int
+    accounts: tuple[str, ...]
+    """The accounts that are charged it, the largest first."""
+
+
+@dataclass(frozen=True)
 class Findings:
     """All that the checks found in a span of months."""
 
@@ -182,3 +197,5 @@ class Findings:
     cases: Sequence[Case]
     record: str = ""
     """The record that they are kept in, by its short id; of a queue the last one."""
+    contradicted: Sequence[Contradicted] = ()
+    """Money of these months that facts which contradict each other credit to nobody, by plan."""
