@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from math import inf
 
@@ -29,6 +30,9 @@ QUEUE = 0.10
 """The false share of the cases that are put before people."""
 SURE = 0.01
 """The false share below which a case stands though it earned nobody anything."""
+_APART = timedelta(days=92)
+"""The days between two alerts of one window, a quarter: tiers are made by it, and alerts that are
+settled each by itself would each count the tier."""
 _HANDED_OVER = "G01"
 """A scheme that is no other case where its rep and partner are tied: then that is the case."""
 Looked = Sequence[tuple[Check, Outcome]]
@@ -117,7 +121,7 @@ def _merged(cases: Sequence[Case]) -> list[Case]:
     """The numbers of cases that name somebody: no others can be the same."""
     for number, case in enumerate(cases):
         near = sorted({one for who in _names(case) for one in naming[who] if one in found})
-        for one in [one for one in near if are_one(case, found[one])]:
+        for one in [one for one in near if are_one(case, found[one], _APART)]:
             case = _joined(found.pop(one), case)
         found[number] = case
         for who in _names(case):
@@ -131,12 +135,13 @@ def _names(case: Case) -> Iterator[tuple[str, str]]:
     yield from (("customer", customer) for customer in case.customers)
 
 
-def are_one(one: Case, other: Case) -> bool:
+def are_one(one: Case, other: Case, apart: timedelta = timedelta(0)) -> bool:
     """Return whether cases share days, and half of the payees, or customers if one has no payee.
 
-    Less than half are two coalitions that one party, such as a maker of goods, has to do with.
+    Or whether no more days lie between them than they may be apart. Less than half are two
+    coalitions that one party, such as a maker of goods, has to do with.
     """
-    overlap = one.start <= other.end and other.start <= one.end
+    overlap = one.start <= other.end + apart and other.start <= one.end + apart
     shared = set(one.parties) & set(other.parties)
     payees = shared and 2 * len(shared) >= min(len(one.parties), len(other.parties))
     customers = set(one.customers) & set(other.customers)

@@ -135,6 +135,11 @@ class Seen:
         """Return the events about a customer in their order."""
         return self._events.get(customer, ())
 
+    @cached_property
+    def callers(self) -> set[str]:
+        """Return who calls customers for the vendor: of no partner in particular."""
+        return {row["actor"] for row in self.events if row["kind"] == "call" and not row["party"]}
+
     def has_consented(self, customer: str, partner: str) -> bool:
         """Return whether somebody other than a partner consented to it for a customer."""
         return any(
@@ -204,17 +209,21 @@ class Seen:
         return end
 
     @cached_property
-    def _accounts(self) -> Mapping[str, set[str]]:
-        """The parties that have each bank account."""
-        found = defaultdict[str, set[str]](set)
+    def _with_accounts(self) -> Mapping[str, set[str]]:
+        """The parties that have a bank account together with each party."""
+        owners = defaultdict[str, set[str]](set)
         for row in self.identities:
             if row["kind"] == "bank":
-                found[row["value"]].add(row["party"])
+                owners[row["value"]].add(row["party"])
+        found = defaultdict[str, set[str]](set)
+        for parties in owners.values():
+            for party in parties:
+                found[party] |= parties
         return found
 
     def with_account_of(self, party: str) -> set[str]:
         """Return the parties that have a bank account of a party: its money is theirs."""
-        return {one for parties in self._accounts.values() if party in parties for one in parties}
+        return self._with_accounts.get(party, set())
 
     @cached_property
     def _held(self) -> Mapping[tuple[str, str, str], Sequence[Known]]:
@@ -291,14 +300,23 @@ class Seen:
 
     def owned_by(self, party: str, day: date) -> set[str]:
         """Return the parties that a party owns on a day, by the book."""
-        return {
-            link["subject"]
-            for link in self.links
-            if link["of_kind"] == "party"
-            and link["role"] == OWNER
-            and link["party"] == party
-            and link["valid_from"] <= day < link["valid_to"]
-        }
+        rows = self._owned.get(party, ())
+        return {row["subject"] for row in rows if row["valid_from"] <= day < row["valid_to"]}
+
+    @cached_property
+    def _owned(self) -> Mapping[str, Sequence[Known]]:
+        """The links of parties that are owned, by their owner."""
+        found = defaultdict[str, list[Known]](list)
+        for link in self.links:
+            if link["of_kind"] == "party" and link["role"] == OWNER:
+                found[link["party"]].append(link)
+        return found
+
+    def behind(self, payer: str, day: date) -> set[str]:
+        """Return whose money a payer's is on a day: its own, and of what it owns or who has its
+        bank account.
+        """
+        return {payer} | self.owned_by(payer, day) | self.with_account_of(payer)
 
     def has(self, column: str) -> bool:
         """Return whether the charges have a column."""

@@ -4,9 +4,9 @@ Mechanism: the rep keeps its credit and shares in the partner's rebate. What is 
 partners that a rep's direct customers came under, with those of all customers of the region. Were
 they dealt again, would as many come under this one? And would as many of one rep come under any, of
 all direct customers of the region? What came on one day from several reps was decided above them,
-and is compared by itself. Left out are rep and partner where half of the customers use more beside
-all others after, for the partner sold something; customers who agreed; and whom the partner or the
-customer brought, where events say so.
+and is compared by itself; the firms of one owner are one. Left out are rep and partner where half
+of the customers use more beside all others after, for the partner sold something; customers who
+agreed; and whom the partner or the customer brought, where events say so.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class HandedOver:
 
 def run(seen: Seen) -> Outcome:
     """Return each rep and partner, with how likely as many handovers are by chance."""
-    moved = _by_decision(_without_grown(seen, list(_handed_over(seen))))
+    moved = _by_decision(_without_grown(seen, _one_of_each_house(seen)))
     to_partner, in_region = _associations(seen, moved)
     of_rep = Counter((one.region, one.rep) for one in moved)
     moves = Counter(one.region for one in moved)
@@ -178,6 +178,20 @@ def _handed_over(seen: Seen) -> Iterator[HandedOver]:
             region = seen.label(customer, "region", day)
             partner, link_id = str(first["party"]), str(first["link_id"])
             yield HandedOver(customer, rep, partner, region, day, link_id)
+
+
+def _one_of_each_house(seen: Seen) -> list[HandedOver]:
+    """Return handovers, one of the firms of each house that came from one rep to one partner: who
+    owns several firms decides once for all.
+    """
+    known = set[tuple[str, str, object]]()
+    found = []
+    for one in _handed_over(seen):
+        houses = {(one.rep, one.partner, house) for house in seen.houses_of(one.customer)}
+        if not houses & known:
+            found.append(one)
+        known |= houses
+    return found
 
 
 def _was_agreed(seen: Seen, customer: str, partner: str, day: date) -> bool:

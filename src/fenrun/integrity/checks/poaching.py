@@ -16,7 +16,6 @@ from datetime import date, timedelta
 from fenrun.integrity.chance import Draw, by_dealing
 from fenrun.integrity.findings import Alert, Evidence, Outcome
 from fenrun.integrity.seen import PARTNER, Seen
-from fenrun.tables.latest import Known
 
 _SOON = timedelta(days=14)
 _OURS = ("sign-up", "call")
@@ -69,29 +68,29 @@ def _associations(seen: Seen) -> Iterator[Association]:
             continue
         if link["valid_from"] in seen.period.span:
             customer, partner, day = link["subject"], link["party"], link["valid_from"]
-            contact = _contact(seen.events_about(customer), partner, day)
+            contact = _contact(seen, customer, partner, day)
             yield Association(customer, partner, day, link["link_id"], contact)
 
 
-def _contact(events: Sequence[Known], partner: str, day: date) -> str:
+def _contact(seen: Seen, customer: str, partner: str, day: date) -> str:
     """Return the vendor's contact with a customer shortly before a day; empty for none.
 
-    None too where the partner had to do with the customer before that, or the vendor calls again
-    about the partner: it gives it what it won.
+    None too where the partner had to do with the customer before that, or one of the vendor's
+    callers names the partner: it gives it what it won.
     """
-    contact, callers = "", set()
-    for event in events:
+    contact = ""
+    for event in seen.events_about(customer):
         happened = event["at"].date()
         if happened > day:
             break
         if partner in (event["actor"], event["party"]) and event["kind"] in _THEIRS:
             is_before = not contact and happened < day
-            if is_before or event["actor"] in callers:
+            is_given = event["kind"] == "call" and event["actor"] in seen.callers - {partner}
+            if is_before or is_given:
                 return ""
-        if event["kind"] in _OURS and not event["party"]:
-            callers |= {event["actor"]} if event["kind"] == "call" else set()
-            if not contact and day - _SOON <= happened:
-                contact = str(event["event"])
+        is_ours = event["kind"] in _OURS and not event["party"]
+        if is_ours and not contact and day - _SOON <= happened:
+            contact = str(event["event"])
     return contact
 
 

@@ -39,10 +39,10 @@ def run(seen: Seen) -> Outcome:
         agreement = agreements.get(row["reference"])
         if row["payer"] == row["customer"]:
             given = given_for(seen, row)
-            payers = {one["payer"] for one in given}
+            payers = {who for one in given for who in (one["payer"], *paid_by(seen, one))}
         else:
             given = []
-            payers = _paid_by(seen, row) if not _is_paid_back(row, seen.payments) else set()
+            payers = paid_by(seen, row) if not _is_paid_back(row, seen.payments) else set()
         if payers and _is_of_years(seen, row, agreement):
             alerts.append(_alert(seen, row, agreement, sorted(payers), given))
     return Outcome(len(tried), alerts)
@@ -53,13 +53,11 @@ def _prepaid(seen: Seen) -> list[Known]:
     return [row for row in seen.payments if row["kind"] == "prepay" and row["amount"] > 0]
 
 
-def _paid_by(seen: Seen, row: Known) -> set[str]:
+def paid_by(seen: Seen, row: Known) -> set[str]:
     """Return the partners of a payment's customer that paid it: themselves, by their owner, or by
     whoever has their bank account.
     """
-    payer, day = row["payer"], row["day"]
-    behind = {payer} | seen.owned_by(payer, day) | seen.with_account_of(payer)
-    return seen.sellers(row["customer"], day) & behind
+    return seen.sellers(row["customer"], row["day"]) & seen.behind(row["payer"], row["day"])
 
 
 def given_for(seen: Seen, paid: Known) -> list[Known]:
@@ -72,7 +70,7 @@ def given_for(seen: Seen, paid: Known) -> list[Known]:
         if row["kind"] == "transfer"
         and row["currency"] == paid["currency"]
         and paid["day"] - _BEFORE <= row["day"] <= paid["day"] + _BEFORE
-        and _paid_by(seen, row)
+        and paid_by(seen, row)
     ]
     whole = sum((row["amount"] for row in given), Decimal(0))
     return given if whole >= paid["amount"] * _MUCH else []

@@ -1,7 +1,8 @@
 """Rebates that are passed on until a customer pays less than the floor: commission buys revenue.
 
 A fact against the terms: the list price, the floor, and what is passed on, which is a figure
-`passed-on` of the customer, or a payment (transfer or refund) from the partner. What is billed is
+`passed-on` of the customer, or a payment (transfer or refund) from the partner, its owner or who
+has its bank account, beyond the price of goods that the customer sold by it. What is billed is
 at the floor or above it, else the sale is below the floor already (`dumping`). A payment is of what
 was bought since the one before it, so that a rebate of a quarter is not taken for one of a month. A
 refund passes on only what it gives back above what was returned, or was paid in and not used; what
@@ -22,7 +23,7 @@ import pyarrow as pa
 
 from fenrun.base.when import Period, parse_period
 from fenrun.base.words import Unreadable
-from fenrun.integrity.checks.prepay_fronted import given_for_prepayments
+from fenrun.integrity.checks.prepay_fronted import given_for_prepayments, paid_by
 from fenrun.integrity.findings import Alert, Evidence, Outcome
 from fenrun.integrity.seen import Seen
 from fenrun.pricing.lines import PASSED_ON, WIDE
@@ -133,16 +134,27 @@ def _passed_on(seen: Seen, spent: Amounts, returned: Amounts) -> dict[Key, list[
             if months:
                 found[customer, currency].append(PassedOn(months, amount, rate, (evidence,)))
     paid = defaultdict[Key, list[Known]](list)
-    prepaid = given_for_prepayments(seen)
+    prepaid, goods = given_for_prepayments(seen), {row["trade"]: row for row in seen.trades}
     for row in seen.payments:
         if row["payment"] in prepaid:
             continue
-        is_back = row["kind"] in _BACK and row["payer"] in seen.sellers(row["customer"], row["day"])
-        if is_back and row["day"] in seen.period.span:
-            paid[row["customer"], row["currency"]].append(row)
+        is_back = row["kind"] in _BACK and row["day"] in seen.period.span
+        if is_back and paid_by(seen, row) and (more := _without_goods(row, goods)):
+            paid[row["customer"], row["currency"]].append(row | {"amount": more})
     for key, of in paid.items():
         found[key] += _of_payments(seen, key, of, (spent, returned))
     return {key: ones for key, ones in found.items() if ones}
+
+
+def _without_goods(paid: Known, goods: Mapping[str, Known]) -> Decimal:
+    """Return what a payment gives a customer beyond the price of goods that it names, and that the
+    customer sold.
+    """
+    sold = goods.get(paid["reference"])
+    amount: Decimal = abs(paid["amount"])
+    if not sold or sold["seller"] != paid["customer"] or sold["currency"] != paid["currency"]:
+        return amount
+    return max(_NOTHING, WIDE.subtract(amount, sold["amount"]))
 
 
 def _months_of(period: Period, text: str) -> tuple[date, ...]:

@@ -36,6 +36,10 @@ _SEEN, _LEAST = 0.05, 0.9
 _FOLLOW = 0.5
 """How often a customer that leaves whom it was with follows to a party that is tied to that one."""
 _MOST_BY_FOLLOWING = 100.0
+_EMPLOYED = 0.8
+"""How likely who works for a partner acts for it."""
+_FEWEST_FOLLOWING = 2
+"""Customers without whom a tie that identities do not show by themselves is none."""
 Pair = tuple[str, str]
 
 
@@ -54,7 +58,7 @@ def run(seen: Seen) -> Outcome:
     alerts = []
     for (partner, source), tie in sorted(_of_partners(seen, ties)):
         followers = list(_followers(seen, partner, source)) if tie.posterior >= _SEEN else []
-        if followers:
+        if len(followers) >= _FEWEST_FOLLOWING or (followers and tie.posterior >= _LEAST):
             tie = _with_followers(seen, tie, partner, followers)
             if tie.posterior >= _LEAST:
                 alerts.append(_alert(seen, partner, source, tie, followers))
@@ -118,7 +122,7 @@ def _of_partners(seen: Seen, ties: Mapping[Pair, Tie]) -> Iterator[tuple[Pair, T
     partners = {link["party"] for link in seen.links if link["role"] == PARTNER}
     reps = {link["party"] for link in seen.links if link["role"] == REP}
     found: dict[Pair, Tie] = {}
-    for partner, other, tie in _through(ties, partners):
+    for partner, other, tie in (*_through(ties, partners), *_at_home(ties, employers, reps)):
         sources = {other: tie} if other in reps else {}
         for job in employers[other]:
             evidence = (*tie.evidence, Evidence("employed", "links", job["link_id"]))
@@ -143,6 +147,17 @@ def _through(ties: Mapping[Pair, Tie], partners: set[str]) -> Iterator[tuple[str
                 if third != partner:
                     evidence = (*tie.evidence, *more.evidence)
                     yield partner, third, Tie(tie.posterior * more.posterior, evidence)
+
+
+def _at_home(
+    ties: Mapping[Pair, Tie], employers: Mapping[str, Sequence[Known]], reps: set[str]
+) -> Iterator[tuple[str, str, Tie]]:
+    """Yield the reps with whom somebody who works for a partner shares identities."""
+    for pair, tie in ties.items():
+        for person, rep in (pair, pair[::-1]):
+            for job in employers.get(person, ()) if rep in reps else ():
+                evidence = (*tie.evidence, Evidence("employed", "links", job["link_id"]))
+                yield job["party"], rep, Tie(_EMPLOYED * tie.posterior, evidence)
 
 
 def _with_followers(seen: Seen, tie: Tie, partner: str, followers: Sequence[Known]) -> Tie:

@@ -8,8 +8,9 @@ product everybody buys at the end, pools nothing, nor does whoever sells before 
 amount then says whether they made the tier.
 
 Or running orders are registered for it for a while, and go back to their partner when the tier is
-made. Were those dealt again among all who sell, would it have as many? Where a customer consented,
-it was meant to be so.
+made. Were those dealt again among all who sell, would it have as many? Or orders of many customers
+of several partners are registered for it on any day: beside all who serve customers of others, as
+few do that sell no one product to all. Where a customer consented, it was meant to be so.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from fenrun.integrity.chance import Draw, by_dealing
+from fenrun.integrity.checks.order_stealing import specialists
 from fenrun.integrity.findings import Alert, Outcome
 from fenrun.integrity.seen import Seen
 
@@ -34,7 +36,8 @@ FROM sold
 WHERE order_id <> '' AND partner <> '' AND category <> 'Credit'
 GROUP BY order_id, partner
 ORDER BY day, order_id, partner"""
-_FEWEST_BACK = 2
+_FEWEST_BACK, _MANY = 2, 5
+"""Orders that are given back; and customers of others, as many partners' as `_FEWEST`."""
 _WHILE = timedelta(days=100)
 """As long as a quarter: what is another's for longer was not lent for a tier."""
 
@@ -49,7 +52,11 @@ def run(seen: Seen) -> Outcome:
     late = Counter((order["product"], _month(order)) for order in orders if _is_late(order["day"]))
     alerts, tried = [], 0
     for (partner, month), mine in sorted(by_month.items()):
-        foreign = [order for order in mine if _is_foreign(order)]
+        foreign = [
+            order
+            for order in mine
+            if _is_foreign(order) and not seen.has_consented(order["customer"], partner)
+        ]
         tried += len(foreign) >= _FEWEST
         pooled = [order for order in foreign if _is_late(order["day"])]
         if len(pooled) >= _FEWEST:
@@ -59,8 +66,37 @@ def run(seen: Seen) -> Outcome:
                 for product, drawn in sorted(Counter(one["product"] for one in foreign).items())
             ]
             alerts.append(_alert(seen, partner, pooled, by_dealing(draws)))
-    lent = _lent(seen, orders)
-    return Outcome(tried + lent.tried, [*alerts, *lent.alerts])
+    more = (_lent(seen, orders), _gathered(seen, orders))
+    alerts += [alert for outcome in more for alert in outcome.alerts]
+    return Outcome(tried + sum(outcome.tried for outcome in more), alerts)
+
+
+def _gathered(seen: Seen, orders: Sequence[Order]) -> Outcome:
+    """Return each partner with orders of customers of several, and how likely as many are.
+
+    Not of the product of a specialist, of a house of its own, or where the customer consented.
+    """
+    products = specialists(orders)
+    pairs = defaultdict[tuple[str, str], list[Order]](list)
+    for order in orders:
+        if (order["partner"], order["product"]) not in products:
+            pairs[order["partner"], order["customer"]].append(order)
+    foreign = {
+        (partner, customer)
+        for (partner, customer), of in pairs.items()
+        if all(order["own"] not in ("", partner) for order in of)
+        and not seen.has_consented(customer, partner)
+        and not any(seen.are_one_house(partner, order["own"]) for order in of)
+    }
+    drawn = Counter(partner for partner, _ in pairs)
+    found = Counter(partner for partner, _ in foreign)
+    alerts = []
+    for partner, count in sorted(found.items()):
+        mine = [order for pair in sorted(foreign) if pair[0] == partner for order in pairs[pair]]
+        if count >= _MANY and len({order["own"] for order in mine}) >= _FEWEST:
+            chance = by_dealing([Draw(count, drawn[partner], len(foreign), len(pairs))])
+            alerts.append(_alert(seen, partner, mine, chance))
+    return Outcome(sum(count >= _MANY for count in drawn.values()), alerts)
 
 
 def _lent(seen: Seen, orders: Sequence[Order]) -> Outcome:
