@@ -24,9 +24,19 @@ _CUSTOMERS = (
     "DECLARED",  # 10 %, and its payment of 7: one and the same
     "HALF-YEAR",  # a figure of months of which some are not looked at
     "RATE",  # 20 % declared of August alone: 56 of 100
+    "BY-OWNER",  # 60 of 210, from who owns its partner
+    "BY-BANK",  # the same, from who has its partner's bank account
+    "BY-OTHERS",  # the same, from somebody else
+    "SOLD-GOODS",  # the same, for machines that it sold for as much
+    "SOLD-LESS",  # the same, for machines that it sold for 20: 40 are passed on
 )
-_BELOW = {"STEADY", "TOO-MUCH", "NOT-RETURNED", "RATE"}
-_NOTHING_PASSED_ON = ("RETURNED", "TOPPED-UP", "HALF-YEAR")
+_BELOW = {"STEADY", "TOO-MUCH", "NOT-RETURNED", "RATE", "BY-OWNER", "BY-BANK", "SOLD-LESS"}
+_NOTHING_PASSED_ON = ("RETURNED", "TOPPED-UP", "HALF-YEAR", "BY-OTHERS", "SOLD-GOODS")
+_TRADES = "trades:\n" + "".join(
+    f"  - {{trade: {seller}, day: 2024-09-20, seller: {seller}, buyer: P1, item: server,"
+    f" quantity: 1, amount: {amount}, currency: CNY}}\n"
+    for seller, amount in (("SOLD-GOODS", 60), ("SOLD-LESS", 20))
+)
 _TERMS = """floors:
   - {floor: F1, least: 60 % of list, from: 2024-01-01, to: 2025-01-01}
 approvals:
@@ -45,6 +55,11 @@ _PAID = (
     ("TOPPED-UP", "P1", "09-25", "30", "refund"),
     *(("APPROVED", "P1", f"{month}-25", "15", "transfer") for month in _MONTHS),
     *(("DECLARED", "P1", f"{month}-25", "7", "transfer") for month in _MONTHS),
+    ("BY-OWNER", "X1", "09-25", "60", "transfer"),
+    ("BY-BANK", "X2", "09-25", "60", "transfer"),
+    ("BY-OTHERS", "X3", "09-25", "60", "transfer"),
+    ("SOLD-GOODS", "P1", "09-25", "60", "transfer"),
+    ("SOLD-LESS", "P1", "09-25", "60", "transfer"),
 )
 
 
@@ -66,6 +81,10 @@ def _book() -> str:
         f"  - {{of: customer, subject: {customer}, role: partner, party: P1}}\n"
         for customer in _CUSTOMERS
     )
+    holds += "  - {of: party, subject: P1, role: owner, party: X1}\n"
+    banks = "identities:\n" + "".join(
+        f"  - {{party: {party}, kind: bank, value: one}}\n" for party in ("P1", "X2")
+    )
     figures = "figures:\n" + "".join(
         f"  - {{party: {customer}, figure: passed-on, period: {period}, amount: {amount}}}\n"
         for customer, period, amount in (
@@ -74,18 +93,18 @@ def _book() -> str:
             ("RATE", "2024-08", "20 %"),
         )
     )
-    return book(*_CUSTOMERS, more=holds) + figures
+    return book(*_CUSTOMERS, more=holds) + figures + banks
 
 
 def test_who_pays_less_than_the_floor_after_what_is_passed_on(tmp_path: Path) -> None:
     """Each month 100 at list, billed at 70, of which the floor asks for 60."""
     payments = "payments:\n" + "".join(
         f"  - {{payment: PAY{n}, day: 2024-{day}, payer: {payer}, customer: {customer},"
-        f" amount: {amount}, currency: CNY, kind: {kind}}}\n"
+        f" amount: {amount}, currency: CNY, kind: {kind}, reference: {customer}}}\n"
         for n, (customer, payer, day, amount, kind) in enumerate(_PAID)
     )
     store = workspace(tmp_path, _charges(), _book(), _TERMS)
-    (tmp_path / "payments.yaml").write_text(payments, "utf-8")
+    (tmp_path / "payments.yaml").write_text(payments + _TRADES, "utf-8")
     import_file(store, tmp_path / "payments.yaml", KNOWN)
     outcome = rebate_recycled.run(see(store, parse_period("2024-07/2024-09")))
     assert {customer for alert in outcome.alerts for customer in alert.customers} == _BELOW

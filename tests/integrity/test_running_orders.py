@@ -30,6 +30,8 @@ _TAKEN = (("K1", 3), ("K5", 5), ("K9", 8))  # of P1, by P5, month by month, thro
 _AGREED = (("K2", 3), ("K6", 5), ("K10", 8))  # of P2, by P5, and each of them consented
 _AT_ONCE = (("K3", 6), ("K7", 6), ("K11", 6))  # of P3, by P6, in one month: a decision
 _LENT = (("K13", 3), ("K17", 6), ("K21", 9))  # of P1, by P4 for a month: when its quarter ends
+_GATHERED = tuple((f"K{n}", 4) for n in (18, 22, 26, 30, 15, 27, 16, 28))  # of P2, P3, P4, by P7
+_JOINT = tuple((f"K{n}", 4) for n in (34, 38, 31, 35, 32, 36))  # by P8: they bought together
 _KEPT = ("K33", 6)  # of P1, by P3, and not given back
 _IDLE = ("K4", "K8", "K12")  # of P4: two thirds of their money for machines that never run
 _RAMP = ("K14", "K19", "K23")  # of others: they use a third of theirs
@@ -69,15 +71,17 @@ def _book() -> str:
     since = [(c, m, "P5", None) for c, m in (*_TAKEN, *_AGREED)]
     since += [(c, m, "P6", None) for c, m in _AT_ONCE]
     since += [(c, m, "P4", m + 1) for c, m in _LENT] + [(*_KEPT, "P3", None)]
+    since += [(c, m, "P7", None) for c, m in _GATHERED] + [(c, m, "P8", None) for c, m in _JOINT]
     for customer, month, partner, until in since:
         end = f", to: 2024-{until:02d}-01" if until else ""
         lines.append(
             f"{{of: order, issuer: Beichen Cloud, subject: A{customer[1:]}, role: partner,"
             f" party: {partner}, from: 2024-{month:02d}-01{end}}}"
         )
-    partners = "".join(f"  - {{party: P{n}, kind: partner}}\n" for n in range(1, 7))
+    partners = "".join(f"  - {{party: P{n}, kind: partner}}\n" for n in range(1, 9))
     links = "".join(f"  - {line}\n" for line in lines)
-    return book(*_CUSTOMERS, more=links) + "parties:\n" + partners
+    banks = "".join(f"  - {{party: {party}, kind: bank, value: one}}\n" for party in ("P4", "X1"))
+    return f"{book(*_CUSTOMERS, more=links)}parties:\n{partners}identities:\n{banks}"
 
 
 def _events() -> str:
@@ -86,8 +90,9 @@ def _events() -> str:
         for customer, month in (*_TAKEN, *_AGREED)
     ]
     rows += [
-        ("consent", f"{customer}-user", customer, "P5", "", f"2024-{month:02d}-01")
-        for customer, month in _AGREED
+        ("consent", f"{customer}-user", customer, partner, "", f"2024-{month:02d}-01")
+        for partner, of in (("P5", _AGREED), ("P8", _JOINT))
+        for customer, month in of
     ]
     lines = (
         f"  - {{event: E{n}, kind: {kind}, actor: {actor}, customer: {customer}, party: {party},"
@@ -105,6 +110,10 @@ _PAYMENTS = """payments:
   - {payment: PAY3, day: 2024-05-02, payer: P4, customer: K20, amount: 600, currency: CNY,
      kind: transfer}
   - {payment: PAY4, day: 2024-05-05, payer: K20, customer: K20, amount: 12000, currency: CNY,
+     kind: prepay}
+  - {payment: PAY5, day: 2024-05-02, payer: X1, customer: K24, amount: 9000, currency: CNY,
+     kind: transfer}
+  - {payment: PAY6, day: 2024-05-05, payer: K24, customer: K24, amount: 12000, currency: CNY,
      kind: prepay}
 """
 _TERMS = """floors:
@@ -136,9 +145,15 @@ def test_orders_of_several_customers_are_taken_one_by_one(seen: Seen) -> None:
 
 def test_orders_are_lent_while_a_tier_is_made(seen: Seen) -> None:
     found = _unlikely([*tier_pooling.run(seen).alerts])
-    assert set(found) == {("P4",)}
+    assert set(found) == {("P4",), ("P7",)}
     assert found["P4",].orders == tuple(sorted(f"A{customer[1:]}" for customer, _ in _LENT))
     assert (found["P4",].start, found["P4",].end) == (date(2024, 3, 2), date(2024, 9, 2))
+
+
+def test_orders_of_many_customers_of_several_partners_are_gathered(seen: Seen) -> None:
+    """Not those of P8, whose customers all consented."""
+    found = _unlikely([*tier_pooling.run(seen).alerts])
+    assert found["P7",].customers == tuple(sorted(customer for customer, _ in _GATHERED))
 
 
 def test_what_is_bought_ahead_and_not_used_is_idle(seen: Seen) -> None:
@@ -150,8 +165,11 @@ def test_what_is_bought_ahead_and_not_used_is_idle(seen: Seen) -> None:
 
 
 def test_a_partner_gives_the_money_for_a_prepayment(seen: Seen) -> None:
-    """Of 12,000 for sixty months 9,000 is the partner's; 600 are a rebate, and passed on."""
-    (alert,) = prepay_fronted.run(seen).alerts
-    assert (alert.parties, alert.customers) == (("P4",), ("K16",))
-    assert [row.key for row in alert.evidence] == ["PAY2", "PAY1"]
+    """Of 12,000 for sixty months 9,000 is the partner's, or of who has its bank account; 600 are a
+    rebate, and passed on.
+    """
+    own, by_bank = prepay_fronted.run(seen).alerts
+    assert (own.parties, own.customers) == (("P4",), ("K16",))
+    assert [row.key for row in own.evidence] == ["PAY2", "PAY1"]
+    assert (by_bank.parties, by_bank.customers) == (("P4",), ("K24",))
     assert rebate_recycled.run(seen).tried == 1
