@@ -2,20 +2,22 @@
 
 A fact against the terms: the list price, the floor, and what is passed on, which is a figure
 `passed-on` of the customer, or a payment (transfer or refund) from the partner, its owner or who
-has its bank account, beyond the price of goods that the customer sold by it. What is billed is
-at the floor or above it, else the sale is below the floor already (`dumping`). A payment is of what
-was bought since the one before it, so that a rebate of a quarter is not taken for one of a month. A
-refund passes on only what it gives back above what was returned, or was paid in and not used; what
-it was given to prepay (`prepay-fronted`) is no rebate. What an approval grants is no break, and a
-figure and the payment of it are one.
+has its bank account, beyond the price of goods that the customer sold it. What is billed is at the
+floor or above it, else the sale is below the floor already (`dumping`). A payment is of what was
+bought since the one before it, so that a rebate of a quarter is not taken for one of a month. No
+payment says whether it is of months up to its own or up to the one before: it is below the floor
+if it is so either way. A refund passes on only what it gives back above what was returned, or was
+paid in and not used; what it was given to prepay (`prepay-fronted`) is no rebate, nor is what an
+owner gives a customer that it owns too. What an approval grants is no break, and a figure and the
+payment of it are one.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
@@ -53,6 +55,10 @@ FROM sold GROUP BY ALL"""
 _FLOOR, _GRANTED = "floor ", "granted "
 _BACK, _IN = ("transfer", "refund"), ("invoice", "prepay", "top-up")
 _NOTHING = Decimal(0)
+_HALF = 15
+"""The last day of the first half of a month."""
+_QUARTER = timedelta(days=92)
+"""How far from a trade it is paid for, where the payment does not name it."""
 _ROUNDED = Decimal("0.005")
 """By how much rounding alone can bring a month below a floor."""
 Key = tuple[str, str]
@@ -69,6 +75,12 @@ class PassedOn:
     amount: Decimal
     rate: Decimal
     evidence: tuple[Evidence, ...]
+    parties: frozenset[str] = frozenset()
+    """Who passed it on, and the partners that it is of; nobody where a figure says it."""
+
+
+Readings = Sequence[Sequence[PassedOn]]
+"""All that one source says is passed on to a customer, as it may be read, the likeliest first."""
 
 
 @dataclass
@@ -101,8 +113,8 @@ def run(seen: Seen) -> Outcome:
             (floor, one)
             for (floor, who, currency), of in sums.items()
             if who == customer
-            for one in passed.get((customer, currency), ())
-            if _is_below(of, one, {month: spent[customer, month, currency] for month in of})
+            for readings in passed.get((customer, currency), ())
+            for one in _below(of, readings, spent, (customer, currency))
         ]
         if below:
             alerts.append(_alert(seen, customer, below))
@@ -121,9 +133,9 @@ def _rate(least: str) -> Decimal | None:
 # --- what is passed on ------------------------------------------------------------------------
 
 
-def _passed_on(seen: Seen, spent: Amounts, returned: Amounts) -> dict[Key, list[PassedOn]]:
+def _passed_on(seen: Seen, spent: Amounts, returned: Amounts) -> dict[Key, list[Readings]]:
     """Return what is passed on to each customer, as figures say and as payments show."""
-    found = defaultdict[Key, list[PassedOn]](list)
+    said = defaultdict[Key, list[PassedOn]](list)
     currencies = {currency for _, _, currency in spent}
     for figure in seen.book.figures(figure=PASSED_ON):
         months = _months_of(seen.period, figure["period"])
@@ -132,29 +144,71 @@ def _passed_on(seen: Seen, spent: Amounts, returned: Amounts) -> dict[Key, list[
         for currency in [figure["currency"]] if figure["currency"] else sorted(currencies):
             amount, rate = (whole, _NOTHING) if figure["currency"] else (_NOTHING, whole)
             if months:
-                found[customer, currency].append(PassedOn(months, amount, rate, (evidence,)))
-    paid = defaultdict[Key, list[Known]](list)
-    prepaid, goods = given_for_prepayments(seen), {row["trade"]: row for row in seen.trades}
-    for row in seen.payments:
-        if row["payment"] in prepaid:
-            continue
-        is_back = row["kind"] in _BACK and row["day"] in seen.period.span
-        if is_back and paid_by(seen, row) and (more := _without_goods(row, goods)):
-            paid[row["customer"], row["currency"]].append(row | {"amount": more})
-    for key, of in paid.items():
-        found[key] += _of_payments(seen, key, of, (spent, returned))
-    return {key: ones for key, ones in found.items() if ones}
+                said[customer, currency].append(PassedOn(months, amount, rate, (evidence,)))
+    found = defaultdict[Key, list[Readings]](list)
+    for key, figures in said.items():
+        found[key].append([figures])
+    for key, paid in _paid_back(seen).items():
+        readings = _of_payments(seen, key, paid, (spent, returned))
+        if readings and all(readings):
+            found[key].append(readings)
+    return found
 
 
-def _without_goods(paid: Known, goods: Mapping[str, Known]) -> Decimal:
-    """Return what a payment gives a customer beyond the price of goods that it names, and that the
-    customer sold.
+def _paid_back(seen: Seen) -> dict[Key, list[Known]]:
+    """Return what partners, or others with their money, pay to each customer.
+
+    Each has beside its own columns the `partners` whose money it is. Those of the month after are
+    among them: they can be of the last one looked at.
     """
-    sold = goods.get(paid["reference"])
-    amount: Decimal = abs(paid["amount"])
-    if not sold or sold["seller"] != paid["customer"] or sold["currency"] != paid["currency"]:
-        return amount
-    return max(_NOTHING, WIDE.subtract(amount, sold["amount"]))
+    found = defaultdict[Key, list[Known]](list)
+    prepaid, goods = given_for_prepayments(seen), _goods_paid(seen)
+    after = _later(seen.period.span.end, 1)
+    for row in seen.payments:
+        is_back = row["kind"] in _BACK and row["payment"] not in prepaid
+        if not is_back or not seen.period.span.start <= row["day"] < after:
+            continue
+        more = WIDE.subtract(abs(row["amount"]), goods.get(row["payment"], _NOTHING))
+        partners = _passing_on(seen, row) if more > 0 else set()
+        if partners:
+            said = {"amount": more, "partners": partners}
+            found[row["customer"], row["currency"]].append(row | said)
+    return found
+
+
+def _passing_on(seen: Seen, paid: Known) -> set[str]:
+    """Return the partners, on the day or when the month before ended, whose money a payment is.
+
+    None where its payer owns the customer too, or has its bank account, and is not the partner.
+    """
+    before = paid["day"].replace(day=1) - timedelta(days=1)
+    partners = paid_by(seen, paid) | paid_by(seen, paid | {"day": before})
+    is_own = paid["customer"] in seen.behind(paid["payer"], paid["day"])
+    return partners & {paid["payer"]} if is_own else partners
+
+
+def _goods_paid(seen: Seen) -> dict[str, Decimal]:
+    """Return how much of each payment is the price of goods that its customer sold the payer.
+
+    The payment names the trade, or is of its amount and within a quarter of it. No trade is paid
+    for twice.
+    """
+    left = {row["trade"]: row["amount"] for row in seen.trades}
+    sold = defaultdict[Key, list[Known]](list)
+    for row in seen.trades:
+        sold[row["seller"], row["currency"]].append(row)
+    found: dict[str, Decimal] = {}
+    for paid in sorted(seen.payments, key=lambda row: (row["day"], row["payment"])):
+        goods = sold.get((paid["customer"], paid["currency"]), ())
+        for row in goods if paid["kind"] in _BACK else ():
+            is_same = row["amount"] == abs(paid["amount"]) == left[row["trade"]]
+            is_near = abs(paid["day"] - row["day"]) <= _QUARTER
+            is_of = paid["reference"] == row["trade"] or (is_same and is_near)
+            if is_of and row["buyer"] in seen.behind(paid["payer"], paid["day"]):
+                found[paid["payment"]] = min(abs(paid["amount"]), left[row["trade"]])
+                left[row["trade"]] -= found[paid["payment"]]
+                break
+    return found
 
 
 def _months_of(period: Period, text: str) -> tuple[date, ...]:
@@ -169,33 +223,68 @@ def _months_of(period: Period, text: str) -> tuple[date, ...]:
 
 def _of_payments(
     seen: Seen, key: Key, paid: Sequence[Known], sums: tuple[Amounts, Amounts]
-) -> Iterator[PassedOn]:
-    """Yield what payments to a customer pass on, each of what it bought since the one before it.
+) -> Readings:
+    """Return what payments to a customer pass on, each of what it bought since the one before it.
 
     The first is of as long as lies between it and the next; a single one of all months before it.
+    One that is also of months that are not looked at is left out. They are read as of months up to
+    their own, and up to the one before: that first where all are of the first half of a month, when
+    nobody knows what it will be billed.
     """
-    customer, currency = key
     by_month = defaultdict[date, list[Known]](list)
     for row in paid:
         by_month[row["day"].replace(day=1)].append(row)
     days = sorted(by_month)
-    bought = sorted(month for who, month, of in sums[0] if (who, of) == key)
+    bought = {month: of for (who, month, in_), of in sums[0].items() if (who, in_) == key}
     steps = [_apart(first, then) for first, then in pairwise(days)]
-    for day, step in zip(days, [*steps[:1], *steps] or [len(bought)]):
-        months = tuple(month for month in bought if 0 <= _apart(month, day) < step)
-        of = by_month[day]
-        transferred, refunded = (
-            sum((abs(row["amount"]) for row in of if row["kind"] == kind), _NOTHING)
-            for kind in _BACK
-        )
-        for month in months if refunded else ():
-            refunded -= sums[1][customer, month, currency]
-        if refunded > 0:
-            refunded -= _unused(seen, key, of[-1]["day"], sums[0])
-        amount = transferred + max(_NOTHING, refunded)
-        if months and amount > 0:
-            evidence = (Evidence("passed-on", "payments", row["payment"]) for row in of)
-            yield PassedOn(months, amount, _NOTHING, tuple(evidence))
+    lengths = [*steps[:1], *steps] or [_apart(min([*bought, *days]), days[0]) + 1]
+    looked_at = {date.fromisoformat(f"{month}-01") for month in seen.period.months}
+    by_half = all(row["day"].day <= _HALF for row in paid)
+    readings = []
+    for late in (1, 0) if by_half else (0, 1):
+        found = []
+        for day, length in zip(days, lengths):
+            months = _months_until(_later(day, -late), length if steps else length - late)
+            if looked_at.issuperset(months) and not bought.keys().isdisjoint(months):
+                of = by_month[day]
+                amount = _given(seen, key, of, _months_until(day, length), sums)
+                evidence = (Evidence("passed-on", "payments", row["payment"]) for row in of)
+                by = frozenset(who for row in of for who in (row["payer"], *row["partners"]))
+                found.append(PassedOn(months, amount, _NOTHING, tuple(evidence), by))
+        if found:
+            readings.append([one for one in found if one.amount > 0])
+    return readings
+
+
+def _given(
+    seen: Seen,
+    key: Key,
+    paid: Sequence[Known],
+    months: Sequence[date],
+    sums: tuple[Amounts, Amounts],
+) -> Decimal:
+    """Return what payments of a month give a customer, beyond what it returned in some months, and
+    what it has paid in and not used.
+    """
+    transferred, refunded = (
+        sum((row["amount"] for row in paid if row["kind"] == kind), _NOTHING) for kind in _BACK
+    )
+    for month in months if refunded else ():
+        refunded -= sums[1].get((key[0], month, key[1]), _NOTHING)
+    if refunded > 0:
+        refunded -= _unused(seen, key, paid[-1]["day"], sums[0])
+    return transferred + max(_NOTHING, refunded)
+
+
+def _months_until(last: date, length: int) -> tuple[date, ...]:
+    """Return so many months by their first days, up to one of them."""
+    return tuple(_later(last, -n) for n in reversed(range(length)))
+
+
+def _later(month: date, by: int) -> date:
+    """Return the first day of the month that is so many after another."""
+    year, at = divmod(month.year * 12 + month.month - 1 + by, 12)
+    return date(year, at + 1, 1)
 
 
 def _apart(first: date, then: date) -> int:
@@ -269,14 +358,30 @@ def _is_for(seen: Seen, chain: Chain, customer: str, month: date) -> bool:
     return is_sold and said["customer"] in ("", customer)
 
 
-def _is_below(
-    of: Mapping[date, MonthSums], passed: PassedOn, spent: Mapping[date, Decimal]
-) -> bool:
-    """Return whether months are at the floor as billed, and below it after what is passed on."""
+def _below(
+    of: Mapping[date, MonthSums], readings: Readings, spent: Amounts, key: Key
+) -> Sequence[PassedOn]:
+    """Return what brings months below a floor by the likeliest reading; nothing where by another
+    none is below it.
+    """
+    found = []
+    for reading in readings:
+        whole = [
+            sum((spent.get((key[0], month, key[1]), _NOTHING) for month in one.months), _NOTHING)
+            for one in reading
+        ]
+        found.append([one for one, of_all in zip(reading, whole) if _is_below(of, one, of_all)])
+    return found[0] if all(found) else ()
+
+
+def _is_below(of: Mapping[date, MonthSums], passed: PassedOn, whole: Decimal) -> bool:
+    """Return whether months are at the floor as billed, and below it after what is passed on.
+
+    Of what is passed on they have their part of the `whole` that the customer spent in the months.
+    """
     months = [month for month in passed.months if month in of]
     least = sum((of[month].least for month in months), _NOTHING) - _ROUNDED
     billed = sum((of[month].billed for month in months), _NOTHING)
-    whole = sum((spent[month] for month in months), _NOTHING)
     part = WIDE.divide(billed, whole) if whole else _NOTHING
     net = billed * (1 - passed.rate) - passed.amount * part
     return bool(least > 0 and billed >= least and net < least)
@@ -290,10 +395,12 @@ def _alert(seen: Seen, customer: str, below: Sequence[tuple[str, PassedOn]]) -> 
         + ") ORDER BY ALL",
         [customer],
     )
+    credited = {row["partner"] for row in sold} - {""}
+    parties = {who for _, one in below for who in one.parties} & {*credited, *seen.kinds}
     floors = (Evidence("floor", "floors", floor) for floor in sorted({name for name, _ in below}))
     passed = (row for _, one in below for row in one.evidence)
     return Alert(
-        parties=tuple(sorted({row["partner"] for row in sold} - {""})),
+        parties=tuple(sorted(parties or credited)),
         customers=(customer,),
         start=min(row["day"] for row in sold),
         end=max(row["last"] for row in sold),
