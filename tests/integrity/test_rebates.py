@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 from fenrun.base.when import parse_period
@@ -13,6 +14,7 @@ from tests.errors.gallery import KNOWN
 from tests.pricing.workspace import Charge, book, charge, workspace
 
 _MONTHS = ("07", "08", "09")
+_LATER = ("08-09", "09-09", "10-09")
 _CUSTOMERS = (
     "STEADY",  # 15 of 70 a month, in two parts: 55
     "QUARTER",  # 27 of 210 in September: 183 of 300
@@ -29,16 +31,33 @@ _CUSTOMERS = (
     "BY-OTHERS",  # the same, from somebody else
     "SOLD-GOODS",  # the same, for machines that it sold for as much
     "SOLD-LESS",  # the same, for machines that it sold for 20: 40 are passed on
+    "SOLD-ONCE",  # 60 twice, and both name the same machines
+    "SOLD-UNNAMED",  # 60, of the amount of machines that it sold a month before
+    "SOLD-OTHERS",  # 60, and it names machines that it sold to another
+    "OF-BOTH",  # 60, from who owns its partner and itself
+    "HAS-LEFT",  # 60 in October, when it has left its partner
+    "MONTH-LATER",  # 9 % of each month in the month after; July is ten times the others
+    "TOO-MUCH-LATER",  # 20 % so: 560 of 1,000
 )
 _BELOW = {"STEADY", "TOO-MUCH", "NOT-RETURNED", "RATE", "BY-OWNER", "BY-BANK", "SOLD-LESS"}
+_BELOW |= {"SOLD-ONCE", "SOLD-OTHERS", "HAS-LEFT", "TOO-MUCH-LATER"}
 _NOTHING_PASSED_ON = ("RETURNED", "TOPPED-UP", "HALF-YEAR", "BY-OTHERS", "SOLD-GOODS")
+_NOTHING_PASSED_ON += ("SOLD-UNNAMED", "OF-BOTH")
 _TRADES = "trades:\n" + "".join(
-    f"  - {{trade: {seller}, day: 2024-09-20, seller: {seller}, buyer: P1, item: server,"
+    f"  - {{trade: {trade}, day: 2024-08-20, seller: {seller}, buyer: {buyer}, item: server,"
     f" quantity: 1, amount: {amount}, currency: CNY}}\n"
-    for seller, amount in (("SOLD-GOODS", 60), ("SOLD-LESS", 20))
+    for trade, seller, buyer, amount in (
+        ("SOLD-GOODS", "SOLD-GOODS", "P1", 60),
+        ("SOLD-LESS", "SOLD-LESS", "P1", 20),
+        ("SOLD-ONCE", "SOLD-ONCE", "P1", 60),
+        ("T1", "SOLD-UNNAMED", "P1", 60),
+        ("SOLD-OTHERS", "SOLD-OTHERS", "P9", 60),
+    )
 )
 _TERMS = """floors:
   - {floor: F1, least: 60 % of list, from: 2024-01-01, to: 2025-01-01}
+  - {floor: F2, least: 60 % of list, from: 2024-09-01, to: 2025-01-01,
+     covers: BillingAccountId = 'A2'}
 approvals:
   - {approval: A1, step: 1, kind: discount, customer: APPROVED, grants: 50 % of list,
      from: 2024-01-01, to: 2025-01-01, asked_by: li, asked_at: 2024-01-01T08:00:00Z,
@@ -60,6 +79,15 @@ _PAID = (
     ("BY-OTHERS", "X3", "09-25", "60", "transfer"),
     ("SOLD-GOODS", "P1", "09-25", "60", "transfer"),
     ("SOLD-LESS", "P1", "09-25", "60", "transfer"),
+    *(("SOLD-ONCE", "P1", f"09-{day}", "60", "transfer") for day in (23, 25)),
+    *((who, "P1", "09-25", "60", "transfer") for who in ("SOLD-UNNAMED", "SOLD-OTHERS")),
+    ("OF-BOTH", "X1", "09-25", "60", "transfer"),
+    ("HAS-LEFT", "P1", "10-09", "60", "transfer"),
+    *(("MONTH-LATER", "P1", day, of, "transfer") for day, of in zip(_LATER, ("63", "6.3", "6.3"))),
+    *(
+        ("TOO-MUCH-LATER", "P1", day, of, "transfer")
+        for day, of in zip(_LATER, ("140", "14", "14"))
+    ),
 )
 
 
@@ -71,17 +99,20 @@ def _charges() -> Iterator[Charge]:
                 "ChargePeriodStart": f"2024-{month}-02T00:00:00Z",
                 "ChargePeriodEnd": f"2024-{month}-03T00:00:00Z",
             }
-            yield charge(f"A{number}", "100", "70", **days)
+            times = 10 if customer.endswith("-LATER") and month == "07" else 1
+            yield charge(f"A{number}", f"{100 * times}", f"{70 * times}", **days)
             if customer == "RETURNED" and month == "08":
                 yield charge(f"A{number}", "-21", "-15", **days, ServiceName="Returned")
 
 
 def _book() -> str:
     holds = "".join(
-        f"  - {{of: customer, subject: {customer}, role: partner, party: P1}}\n"
+        f"  - {{of: customer, subject: {customer}, role: partner, party: P1{_until(customer)}}}\n"
         for customer in _CUSTOMERS
     )
-    holds += "  - {of: party, subject: P1, role: owner, party: X1}\n"
+    for owned in ("P1", "OF-BOTH"):
+        holds += f"  - {{of: party, subject: {owned}, role: owner, party: X1}}\n"
+    parties = "parties:\n  - {party: X1, kind: unit}\n  - {party: P1, kind: partner}\n"
     banks = "identities:\n" + "".join(
         f"  - {{party: {party}, kind: bank, value: one}}\n" for party in ("P1", "X2")
     )
@@ -93,7 +124,12 @@ def _book() -> str:
             ("RATE", "2024-08", "20 %"),
         )
     )
-    return book(*_CUSTOMERS, more=holds) + figures + banks
+    return book(*_CUSTOMERS, more=holds) + figures + banks + parties
+
+
+def _until(customer: str) -> str:
+    """Return when a customer leaves its partner."""
+    return ", to: 2024-10-01" if customer == "HAS-LEFT" else ""
 
 
 def test_who_pays_less_than_the_floor_after_what_is_passed_on(tmp_path: Path) -> None:
@@ -112,3 +148,6 @@ def test_who_pays_less_than_the_floor_after_what_is_passed_on(tmp_path: Path) ->
     said = {alert.customers[0]: alert for alert in outcome.alerts}
     assert [row.key for row in said["RATE"].evidence] == ["F1", "RATE passed-on 2024-08"]
     assert len(said["STEADY"].evidence) == 7  # the floor, and six payments
+    assert said["BY-OWNER"].parties == ("P1", "X1") and said["STEADY"].parties == ("P1",)
+    later = said["TOO-MUCH-LATER"]
+    assert (later.start, later.end) == (date(2024, 7, 2), date(2024, 9, 2))
