@@ -4,7 +4,8 @@ A fact against the terms: the list price, the floor, and what is passed on, whic
 `passed-on` of the customer, or a payment (transfer or refund) from the partner, its owner or who
 has its bank account, beyond the price of goods that the customer sold by it. What is billed is
 at the floor or above it, else the sale is below the floor already (`dumping`). A payment is of what
-was bought since the one before it, so that a rebate of a quarter is not taken for one of a month. A
+was bought since the one before it, so that a rebate of a quarter is not taken for one of a month;
+in the first half of a month it is of those before. A
 refund passes on only what it gives back above what was returned, or was paid in and not used; what
 it was given to prepay (`prepay-fronted`) is no rebate. What an approval grants is no break, and a
 figure and the payment of it are one.
@@ -15,7 +16,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
@@ -52,6 +53,8 @@ SELECT customer, month, currency, sum(billed) AS billed,
 FROM sold GROUP BY ALL"""
 _FLOOR, _GRANTED = "floor ", "granted "
 _BACK, _IN = ("transfer", "refund"), ("invoice", "prepay", "top-up")
+_HALF = timedelta(days=15)
+"""What is paid in the first half of a month is of those before it."""
 _NOTHING = Decimal(0)
 _ROUNDED = Decimal("0.005")
 """By how much rounding alone can bring a month below a floor."""
@@ -138,7 +141,7 @@ def _passed_on(seen: Seen, spent: Amounts, returned: Amounts) -> dict[Key, list[
     for row in seen.payments:
         if row["payment"] in prepaid:
             continue
-        is_back = row["kind"] in _BACK and row["day"] in seen.period.span
+        is_back = row["kind"] in _BACK and row["day"] - _HALF in seen.period.span
         if is_back and paid_by(seen, row) and (more := _without_goods(row, goods)):
             paid[row["customer"], row["currency"]].append(row | {"amount": more})
     for key, of in paid.items():
@@ -177,7 +180,7 @@ def _of_payments(
     customer, currency = key
     by_month = defaultdict[date, list[Known]](list)
     for row in paid:
-        by_month[row["day"].replace(day=1)].append(row)
+        by_month[(row["day"] - _HALF).replace(day=1)].append(row)
     days = sorted(by_month)
     bought = sorted(month for who, month, of in sums[0] if (who, of) == key)
     steps = [_apart(first, then) for first, then in pairwise(days)]
