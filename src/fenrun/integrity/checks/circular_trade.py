@@ -12,6 +12,7 @@ nothing the volume alone went round, and the case stays: it is what a ring is fo
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -35,6 +36,7 @@ _LONGEST_HELD = timedelta(days=90)
 _TIMES = 400
 _MOST_ADDED = Decimal("1.02")
 """The price of the last trade beside the first from which value may have been added."""
+_MORE = r"[(\[,（【，]"
 _TRADES = "trades"
 Ring = tuple[Known, ...]
 
@@ -95,8 +97,14 @@ def _by_goods(trades: Sequence[Known]) -> list[list[Known]]:
 def _goods(trade: Known) -> tuple[str, ...]:
     """Return what tells goods apart: their serial number, else item, quantity and project."""
     if trade["serial"]:
-        return (trade["item"], trade["serial"])
-    return (trade["item"], str(trade["quantity"]), trade["currency"], "")
+        return (_item(trade), trade["serial"])
+    return (_item(trade), str(trade["quantity"]), trade["currency"], "")
+
+
+def _item(trade: Known) -> str:
+    """Return what is traded: a name that says more in brackets or after a comma is the same."""
+    name: str = re.split(_MORE, trade["item"], maxsplit=1)[0].strip().casefold()
+    return name or str(trade["item"])
 
 
 def _rings(trades: Sequence[Known]) -> Iterator[Ring]:
@@ -142,7 +150,7 @@ def _by_chance(trades: Sequence[Known]) -> Floats:
     """Return how many rings close for one group of parties at most, with the buyers dealt again."""
     by_item = defaultdict[str, list[Known]](list)
     for trade in trades:
-        by_item[trade["item"]].append(trade)
+        by_item[_item(trade)].append(trade)
     goods = _by_goods([trade for of in by_item.values() for trade in of])
 
     def most(rng: np.random.Generator) -> float:

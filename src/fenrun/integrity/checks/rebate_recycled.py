@@ -15,7 +15,7 @@ payment of it are one.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -63,8 +63,8 @@ _ROUNDED = Decimal("0.005")
 """By how much rounding alone can bring a month below a floor."""
 Key = tuple[str, str]
 """A customer and a currency."""
-Amounts = Mapping[tuple[str, date, str], Decimal]
-"""By customer, month and currency."""
+Amounts = Mapping[Key, Mapping[date, Decimal]]
+"""By customer and currency, then by month."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,13 @@ def run(seen: Seen) -> Outcome:
     floors = {
         row["floor"]: rate for row in seen.terms.floors if (rate := _rate(row["least"])) is not None
     }
-    rows = seen.query(_SPENT) if floors else []
     spent, returned = (
-        {(row["customer"], row["month"], row["currency"]): row[name] for row in rows}
-        for name in ("billed", "returned")
+        defaultdict[Key, dict[date, Decimal]](dict),
+        defaultdict[Key, dict[date, Decimal]](dict),
     )
+    for row in seen.query(_SPENT) if floors else []:
+        spent[row["customer"], row["currency"]][row["month"]] = row["billed"]
+        returned[row["customer"], row["currency"]][row["month"]] = row["returned"]
     passed = _passed_on(seen, spent, returned)
     if not floors or not passed:
         return Outcome()
@@ -114,7 +116,7 @@ def run(seen: Seen) -> Outcome:
             for (floor, who, currency), of in sums.items()
             if who == customer
             for readings in passed.get((customer, currency), ())
-            for one in _below(of, readings, spent, (customer, currency))
+            for one in _below(of, readings, spent.get((customer, currency), {}))
         ]
         if below:
             alerts.append(_alert(seen, customer, below))
@@ -136,7 +138,7 @@ def _rate(least: str) -> Decimal | None:
 def _passed_on(seen: Seen, spent: Amounts, returned: Amounts) -> dict[Key, list[Readings]]:
     """Return what is passed on to each customer, as figures say and as payments show."""
     said = defaultdict[Key, list[PassedOn]](list)
-    currencies = {currency for _, _, currency in spent}
+    currencies = {currency for _, currency in spent}
     for figure in seen.book.figures(figure=PASSED_ON):
         months = _months_of(seen.period, figure["period"])
         customer, whole = figure["party"], figure["amount"]
@@ -181,7 +183,7 @@ def _passing_on(seen: Seen, paid: Known) -> set[str]:
 
     None where its payer owns the customer too, or has its bank account, and is not the partner.
     """
-    before = paid["day"].replace(day=1) - timedelta(days=1)
+    before = _first_day(paid["day"]) - timedelta(days=1)
     partners = paid_by(seen, paid) | paid_by(seen, paid | {"day": before})
     is_own = paid["customer"] in seen.behind(paid["payer"], paid["day"])
     return partners & {paid["payer"]} if is_own else partners
@@ -227,33 +229,54 @@ def _of_payments(
     """Return what payments to a customer pass on, each of what it bought since the one before it.
 
     The first is of as long as lies between it and the next; a single one of all months before it.
-    One that is also of months that are not looked at is left out. They are read as of months up to
-    their own, and up to the one before: that first where all are of the first half of a month, when
-    nobody knows what it will be billed.
+    One that is also of months that are not looked at is left out. The last month of each is its own
+    or the one before: that where it is paid in the first half of one, and nobody knows what that
+    will be billed. So they are read first, then all the one way, and all the other.
     """
-    by_month = defaultdict[date, list[Known]](list)
-    for row in paid:
-        by_month[row["day"].replace(day=1)].append(row)
-    days = sorted(by_month)
-    bought = {month: of for (who, month, in_), of in sums[0].items() if (who, in_) == key}
-    steps = [_apart(first, then) for first, then in pairwise(days)]
-    lengths = [*steps[:1], *steps] or [_apart(min([*bought, *days]), days[0]) + 1]
-    looked_at = {date.fromisoformat(f"{month}-01") for month in seen.period.months}
-    by_half = all(row["day"].day <= _HALF for row in paid)
     readings = []
-    for late in (1, 0) if by_half else (0, 1):
-        found = []
-        for day, length in zip(days, lengths):
-            months = _months_until(_later(day, -late), length if steps else length - late)
-            if looked_at.issuperset(months) and not bought.keys().isdisjoint(months):
-                of = by_month[day]
-                amount = _given(seen, key, of, _months_until(day, length), sums)
-                evidence = (Evidence("passed-on", "payments", row["payment"]) for row in of)
-                by = frozenset(who for row in of for who in (row["payer"], *row["partners"]))
-                found.append(PassedOn(months, amount, _NOTHING, tuple(evidence), by))
+    for last_month in (_billed, _first_day, _month_before):
+        by_month = defaultdict[date, list[Known]](list)
+        for row in paid:
+            by_month[last_month(row["day"])].append(row)
+        found = list(_since_the_last(seen, key, by_month, sums))
         if found:
             readings.append([one for one in found if one.amount > 0])
     return readings
+
+
+def _since_the_last(
+    seen: Seen,
+    key: Key,
+    by_month: Mapping[date, Sequence[Known]],
+    sums: tuple[Amounts, Amounts],
+) -> Iterator[PassedOn]:
+    """Yield what payments pass on, by the last month that they are of."""
+    days = sorted(by_month)
+    bought = sums[0].get(key, {}).keys()
+    steps = [_apart(first, then) for first, then in pairwise(days)]
+    looked_at = {date.fromisoformat(f"{month}-01") for month in seen.period.months}
+    lengths = [*steps[:1], *steps] or [_apart(min(bought, default=days[0]), days[0]) + 1]
+    for day, length in zip(days, lengths):
+        months, of = _months_until(day, length), by_month[day]
+        if looked_at.issuperset(months) and not bought.isdisjoint(months):
+            since = _months_until(_first_day(of[-1]["day"]), length)
+            evidence = (Evidence("passed-on", "payments", row["payment"]) for row in of)
+            by = frozenset(who for row in of for who in (row["payer"], *row["partners"]))
+            amount = _given(seen, key, of, since, sums)
+            yield PassedOn(months, amount, _NOTHING, tuple(evidence), by)
+
+
+def _first_day(day: date) -> date:
+    return day.replace(day=1)
+
+
+def _month_before(day: date) -> date:
+    return _later(day, -1)
+
+
+def _billed(day: date) -> date:
+    """Return the last month of which one knows on a day what it is billed, or nearly so."""
+    return _month_before(day) if day.day <= _HALF else _first_day(day)
 
 
 def _given(
@@ -270,7 +293,7 @@ def _given(
         sum((row["amount"] for row in paid if row["kind"] == kind), _NOTHING) for kind in _BACK
     )
     for month in months if refunded else ():
-        refunded -= sums[1].get((key[0], month, key[1]), _NOTHING)
+        refunded -= sums[1].get(key, {}).get(month, _NOTHING)
     if refunded > 0:
         refunded -= _unused(seen, key, paid[-1]["day"], sums[0])
     return transferred + max(_NOTHING, refunded)
@@ -302,11 +325,7 @@ def _unused(seen: Seen, key: Key, day: date, spent: Amounts) -> Decimal:
         and row["kind"] in _IN
         and row["day"] <= day
     )
-    billed = (
-        of
-        for (who, month, of_currency), of in spent.items()
-        if (who, of_currency) == key and month <= day
-    )
+    billed = (of for month, of in spent.get(key, {}).items() if month <= day)
     return max(_NOTHING, WIDE.subtract(sum(paid_in, _NOTHING), sum(billed, _NOTHING)))
 
 
@@ -359,17 +378,14 @@ def _is_for(seen: Seen, chain: Chain, customer: str, month: date) -> bool:
 
 
 def _below(
-    of: Mapping[date, MonthSums], readings: Readings, spent: Amounts, key: Key
+    of: Mapping[date, MonthSums], readings: Readings, spent: Mapping[date, Decimal]
 ) -> Sequence[PassedOn]:
     """Return what brings months below a floor by the likeliest reading; nothing where by another
     none is below it.
     """
     found = []
     for reading in readings:
-        whole = [
-            sum((spent.get((key[0], month, key[1]), _NOTHING) for month in one.months), _NOTHING)
-            for one in reading
-        ]
+        whole = (sum((spent.get(m, _NOTHING) for m in one.months), _NOTHING) for one in reading)
         found.append([one for one, of_all in zip(reading, whole) if _is_below(of, one, of_all)])
     return found[0] if all(found) else ()
 

@@ -2,7 +2,8 @@
 
 Mechanism: whoever decides where customers go owns, or is, who is paid for them. What is compared:
 identities of the book. How much a shared one says depends on how many share it: the address of a
-science park and the phone of a bookkeeper say nothing. What links add up to is a posterior; it is a
+science park and the phone of a bookkeeper say nothing, nor do those of a house that the book
+declares. Who works for a partner can be the tie. What links add up to is a posterior; it is a
 finding only where customers followed.
 """
 
@@ -122,8 +123,10 @@ def _of_partners(seen: Seen, ties: Mapping[Pair, Tie]) -> Iterator[tuple[Pair, T
     partners = {link["party"] for link in seen.links if link["role"] == PARTNER}
     reps = {link["party"] for link in seen.links if link["role"] == REP}
     found: dict[Pair, Tie] = {}
-    for partner, other, tie in (*_through(ties, partners), *_at_home(ties, employers, reps)):
-        sources = {other: tie} if other in reps else {}
+    at_home = _at_home(ties, employers, reps | partners, seen.period.span.start)
+    for partner, other, tie in (*_through(ties, partners), *at_home):
+        is_rival = other in partners and not seen.are_related(partner, other)
+        sources = {other: tie} if other in reps or is_rival else {}
         for job in employers[other]:
             evidence = (*tie.evidence, Evidence("employed", "links", job["link_id"]))
             sources[job["party"]] = Tie(tie.posterior, evidence)
@@ -150,14 +153,18 @@ def _through(ties: Mapping[Pair, Tie], partners: set[str]) -> Iterator[tuple[str
 
 
 def _at_home(
-    ties: Mapping[Pair, Tie], employers: Mapping[str, Sequence[Known]], reps: set[str]
+    ties: Mapping[Pair, Tie],
+    employers: Mapping[str, Sequence[Known]],
+    sellers: set[str],
+    start: date,
 ) -> Iterator[tuple[str, str, Tie]]:
-    """Yield the reps with whom somebody who works for a partner shares identities."""
+    """Yield the reps and rivals with whom somebody who works for a partner shares identities."""
     for pair, tie in ties.items():
-        for person, rep in (pair, pair[::-1]):
-            for job in employers.get(person, ()) if rep in reps else ():
+        for person, other in (pair, pair[::-1]):
+            jobs = employers.get(person, ()) if other in sellers else ()
+            for job in (job for job in jobs if job["valid_to"] > start):
                 evidence = (*tie.evidence, Evidence("employed", "links", job["link_id"]))
-                yield job["party"], rep, Tie(_EMPLOYED * tie.posterior, evidence)
+                yield job["party"], other, Tie(_EMPLOYED * tie.posterior, evidence)
 
 
 def _with_followers(seen: Seen, tie: Tie, partner: str, followers: Sequence[Known]) -> Tie:
