@@ -22,11 +22,21 @@ _COMING = {
     # who, to which partner, from which rep: one a month from April on
     "POACHED": ("P1", "R5", 4),  # three days after they signed up
     "GIVEN": ("P2", "R5", 4),  # so are these, and the vendor's caller names the partner
+    "SHOWN": ("P12", "R5", 4),  # its rep, who calls nobody else, visits it about the partner
+    "TIPPED": ("P13", "R5", 4),  # who calls about the partner works for it too
     "CLAIMED": ("P3", "R5", 4),  # the partner says itself that it called
     "FAMILY": ("P4", "R1", 4),  # all of one owner
     "HANDED": ("P5", "R2", 4),  # nobody but their rep has to do with all
     "FRIEND": ("P6", "R3", 4),  # somebody who works for P6 lives where R3 does
 }
+_ABOUT = {
+    # by what and whom a customer hears of its partner the day after it signed up
+    "GIVEN": ("call", "TELE"),
+    "SHOWN": ("visit", "R5"),
+    "TIPPED": ("call", "TELE-2"),
+    "CLAIMED": ("call", ""),
+}
+_WON = ("POACHED", *_ABOUT)
 _OTHERS = tuple(f"OTHER-{n}" for n in range(24))
 _WHO = {f"{who}-{n}": (who, n) for who, (_, _, count) in _COMING.items() for n in range(count)}
 _CUSTOMERS = (*_WHO, *_OTHERS)
@@ -59,25 +69,27 @@ def _links() -> Iterator[str]:
             held = f"of: customer, subject: {customer}, role: partner, party: P{7 + n % 5}"
             yield f"{held}, from: {since}"
     yield "of: party, subject: H1, role: employer, party: P6"
+    yield "of: party, subject: TELE-2, role: employer, party: P13"
 
 
 def _events() -> Iterator[tuple[str, str, str, str, str]]:
     """Yield kind, actor, customer, party and day."""
     yield "call", "TELE", "OTHER-0", "", "2024-02-01"
+    yield "call", "TELE-2", "OTHER-2", "", "2024-02-01"
     for customer, (who, n) in _WHO.items():
         month, partner = f"2024-{4 + n:02d}", _COMING[who][0]
-        if who in ("POACHED", "GIVEN", "CLAIMED"):
+        if who in _WON:
             yield "sign-up", f"{customer}-user", customer, "", f"{month}-07"
-        if who in ("GIVEN", "CLAIMED"):
-            actor = "TELE" if who == "GIVEN" else partner
-            yield "call", actor, customer, partner, f"{month}-08"
+        if who in _ABOUT:
+            kind, actor = _ABOUT[who]
+            yield kind, actor or partner, customer, partner, f"{month}-08"
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     folder = tmp_path_factory.mktemp("moved")
     links = "".join(f"  - {{{row}}}\n" for row in _links())
-    partners = "".join(f"  - {{party: P{n}, kind: partner}}\n" for n in range(1, 12))
+    partners = "".join(f"  - {{party: P{n}, kind: partner}}\n" for n in range(1, 14))
     homes = {"H1": "1 Lane", "R3": "1 Lane"} | {f"R{n}": f"{n} Street" for n in (1, 2, 4, 5, 6)}
     homes |= {customer: f"{n} Road" for n, customer in enumerate(_CUSTOMERS)}
     lives = "".join(f"  - {{party: {p}, kind: address, value: {at}}}\n" for p, at in homes.items())
@@ -98,8 +110,8 @@ def _unlikely(outcome: Outcome) -> set[tuple[str, ...]]:
 
 
 def test_a_lead_that_the_vendor_gives_is_not_poached(seen: Seen) -> None:
-    """What a partner says of its own calls, after the vendor's contact, gives it nothing."""
-    assert _unlikely(poaching.run(seen)) == {("P1",), ("P3",)}
+    """What a partner says of its own calls, or of who works for it, gives it nothing."""
+    assert _unlikely(poaching.run(seen)) == {("P1",), ("P3",), ("P13",)}
 
 
 def test_the_firms_of_one_owner_are_handed_over_once(seen: Seen) -> None:

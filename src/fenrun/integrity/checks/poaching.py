@@ -3,7 +3,8 @@
 Mechanism: somebody tells a partner of whom the vendor has just won. What is compared: of all
 associations of a month, which follow the vendor's contact within two weeks. Were they dealt again
 among the partners, would one have as many? A partner that had to do with the customer before the
-contact has not poached it.
+contact has not poached it, nor has one to which somebody of the vendor's gives what it won, and is
+on record for it; but not if who gives it works for the partner, owns it, or shares its account.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from datetime import date, timedelta
 
 from fenrun.integrity.chance import Draw, by_dealing
 from fenrun.integrity.findings import Alert, Evidence, Outcome
-from fenrun.integrity.seen import PARTNER, Seen
+from fenrun.integrity.seen import EMPLOYER, PARTNER, REP, Seen
+from fenrun.tables.latest import Known
 
 _SOON = timedelta(days=14)
 _OURS = ("sign-up", "call")
 """What the vendor does to win a customer."""
 _THEIRS = ("view", "visit", "registration", "call", "sign-up", "order")
 """What shows that a partner had to do with a customer already."""
+_IN_PERSON = ("call", "visit")
+"""How somebody of the vendor's gives a customer to a partner."""
 _FEWEST = 3
 
 
@@ -75,8 +79,8 @@ def _associations(seen: Seen) -> Iterator[Association]:
 def _contact(seen: Seen, customer: str, partner: str, day: date) -> str:
     """Return the vendor's contact with a customer shortly before a day; empty for none.
 
-    None too where the partner had to do with the customer before that, or one of the vendor's
-    callers names the partner: it gives it what it won.
+    None too where the partner had to do with the customer before that, or somebody of the vendor's
+    calls or visits it about the partner.
     """
     contact = ""
     for event in seen.events_about(customer):
@@ -85,13 +89,21 @@ def _contact(seen: Seen, customer: str, partner: str, day: date) -> str:
             break
         if partner in (event["actor"], event["party"]) and event["kind"] in _THEIRS:
             is_before = not contact and happened < day
-            is_given = event["kind"] == "call" and event["actor"] in seen.callers - {partner}
+            is_given = event["kind"] in _IN_PERSON and _is_of_vendor(seen, event, partner)
             if is_before or is_given:
                 return ""
         is_ours = event["kind"] in _OURS and not event["party"]
         if is_ours and not contact and day - _SOON <= happened:
             contact = str(event["event"])
     return contact
+
+
+def _is_of_vendor(seen: Seen, event: Known, partner: str) -> bool:
+    """Return whether who acts is one of the vendor's people, and has nothing of a partner."""
+    actor, day = event["actor"], event["at"].date()
+    works_for = seen.holders("party", actor, EMPLOYER, day)
+    is_vendors = actor in seen.callers | seen.reps or seen.kinds.get(actor) == REP
+    return is_vendors and partner not in works_for | seen.behind(actor, day)
 
 
 def _alert(seen: Seen, partner: str, ones: Sequence[Association], chance: float) -> Alert:
