@@ -78,6 +78,7 @@ def _book() -> str:
             f"{{of: order, issuer: Beichen Cloud, subject: A{customer[1:]}, role: partner,"
             f" party: {partner}, from: 2024-{month:02d}-01{end}}}"
         )
+    lines.append("{of: party, subject: K28, role: owner, party: X1}")
     partners = "".join(f"  - {{party: P{n}, kind: partner}}\n" for n in range(1, 9))
     links = "".join(f"  - {line}\n" for line in lines)
     banks = "".join(f"  - {{party: {party}, kind: bank, value: one}}\n" for party in ("P4", "X1"))
@@ -102,6 +103,7 @@ def _events() -> str:
     return "events:\n" + "".join(lines)
 
 
+_GIVEN = {"K40": "P4", "K32": "P4", "K28": "X1"}
 _PAYMENTS = """payments:
   - {payment: PAY1, day: 2024-05-02, payer: P4, customer: K16, amount: 9000, currency: CNY,
      kind: transfer}
@@ -115,6 +117,19 @@ _PAYMENTS = """payments:
      kind: transfer}
   - {payment: PAY6, day: 2024-05-05, payer: K24, customer: K24, amount: 12000, currency: CNY,
      kind: prepay}
+"""
+_PAYMENTS += "".join(  # of K40 it is paid back, of K32 for goods; K28's is its own owner's
+    f"  - {{payment: {name}, day: 2024-05-{day}, payer: {payer}, customer: {customer},"
+    f" amount: {amount}, currency: CNY, kind: {kind}}}\n"
+    for name, day, payer, customer, amount, kind in (
+        *((f"GIVEN-{c}", "02", payer, c, 9000, "transfer") for c, payer in _GIVEN.items()),
+        *((f"OWN-{c}", "05", c, c, 12000, "prepay") for c in _GIVEN),
+        ("BACK", "25", "K40", "K40", 9000, "transfer"),
+    )
+)
+_PAYMENTS += """trades:
+  - {trade: T1, day: 2024-04-20, seller: K32, buyer: P4, item: server, quantity: 9,
+     amount: 9000, currency: CNY}
 """
 _TERMS = """floors:
   - {floor: F1, least: 60 % of list, from: 2024-01-01, to: 2025-01-01}
@@ -166,7 +181,7 @@ def test_what_is_bought_ahead_and_not_used_is_idle(seen: Seen) -> None:
 
 def test_a_partner_gives_the_money_for_a_prepayment(seen: Seen) -> None:
     """Of 12,000 for sixty months 9,000 is the partner's, or of who has its bank account; 600 are a
-    rebate, and passed on.
+    rebate, and passed on. What is paid back, for goods, or from the customer's own owner, is not.
     """
     own, by_bank = prepay_fronted.run(seen).alerts
     assert (own.parties, own.customers) == (("P4",), ("K16",))

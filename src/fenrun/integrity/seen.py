@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -38,6 +39,8 @@ ABOVE = (GROUP, "parent", OWNER)
 _OWNERS_ALONE = ("bank", "registration", "representative")
 """Identities that a house and its branches have in common."""
 _MOST_BRANCHES = 5
+_NEAR = timedelta(days=92)
+"""How far from a trade it is paid for, a quarter, where the payment does not name it."""
 _STEPS = {step.name: step for step in read_steps("fenrun.integrity")}
 _LINK = ("of_kind", "issuer", "subject", "role", "party", "type", "link_id")
 
@@ -187,6 +190,29 @@ class Seen:
     def payments_about(self, customer: str) -> Sequence[Known]:
         """Return the payments for a customer."""
         return self._payments.get(customer, ())
+
+    @cached_property
+    def goods_paid(self) -> Mapping[str, Decimal]:
+        """How much of a payment is the price of goods that its customer sold the payer, if any is.
+
+        The payment names the trade, or is of its amount and near its day. No goods are paid twice.
+        """
+        left = {row["trade"]: row["amount"] for row in self.trades}
+        sold = defaultdict[tuple[str, str], list[Known]](list)
+        for row in self.trades:
+            sold[row["seller"], row["currency"]].append(row)
+        found: dict[str, Decimal] = {}
+        may_be = [row for row in self.payments if (row["customer"], row["currency"]) in sold]
+        for paid in sorted(may_be, key=lambda row: (row["day"], row["payment"])):
+            whole, payers = abs(paid["amount"]), self.behind(paid["payer"], paid["day"])
+            for row in sold[paid["customer"], paid["currency"]]:
+                trade, is_near = row["trade"], abs(paid["day"] - row["day"]) <= _NEAR
+                is_same = is_near and row["amount"] == left[trade] == whole
+                if row["buyer"] in payers and (paid["reference"] == trade or is_same):
+                    found[paid["payment"]] = min(whole, left[trade])
+                    left[trade] -= found[paid["payment"]]
+                    break
+        return found
 
     @cached_property
     def _registrations(self) -> Mapping[tuple[str, str], Known]:

@@ -39,11 +39,13 @@ def run(seen: Seen) -> Outcome:
         agreement = agreements.get(row["reference"])
         if row["payer"] == row["customer"]:
             given = given_for(seen, row)
+            whole = sum((one["amount"] for one in given), Decimal(0))
             payers = {who for one in given for who in (one["payer"], *paid_by(seen, one))}
         else:
-            given = []
-            payers = paid_by(seen, row) if not _is_paid_back(row, seen.payments) else set()
-        if payers and _is_of_years(seen, row, agreement):
+            given, whole, payers = [], row["amount"], paid_by(seen, row)
+        if not payers or _is_paid_back(row, whole, seen.payments):
+            continue
+        if _is_of_years(seen, row, agreement):
             alerts.append(_alert(seen, row, agreement, sorted(payers), given))
     return Outcome(len(tried), alerts)
 
@@ -56,21 +58,27 @@ def _prepaid(seen: Seen) -> list[Known]:
 def paid_by(seen: Seen, row: Known) -> set[str]:
     """Return the partners of a payment's customer that paid it: themselves, by their owner, or by
     whoever has their bank account.
+
+    Who owns the customer too, or has its account, pays with its own, if it is no partner itself.
     """
-    return seen.sellers(row["customer"], row["day"]) & seen.behind(row["payer"], row["day"])
+    behind = seen.behind(row["payer"], row["day"])
+    if row["customer"] in behind:
+        behind = {row["payer"]}
+    return seen.sellers(row["customer"], row["day"]) & behind
 
 
 def given_for(seen: Seen, paid: Known) -> list[Known]:
-    """Return what partners transferred to a customer for a prepayment that it pays itself; nothing
-    where that is less than half of it.
+    """Return what partners transferred to a customer for a prepayment that it pays itself, beyond
+    the price of goods; nothing where that is less than half of it.
     """
     given = [
-        row
+        row | {"amount": more}
         for row in seen.payments_about(paid["customer"])
         if row["kind"] == "transfer"
         and row["currency"] == paid["currency"]
         and paid["day"] - _BEFORE <= row["day"] <= paid["day"] + _BEFORE
         and paid_by(seen, row)
+        and (more := row["amount"] - seen.goods_paid.get(row["payment"], Decimal(0))) > 0
     ]
     whole = sum((row["amount"] for row in given), Decimal(0))
     return given if whole >= paid["amount"] * _MUCH else []
@@ -99,8 +107,8 @@ GROUP BY ALL ORDER BY month"""
     return bool(before) and bool(paid["amount"] * len(before) > year * _YEARS)
 
 
-def _is_paid_back(paid: Known, payments: Iterable[Known]) -> bool:
-    """Return whether the customer pays as much to whoever paid for it, near that day."""
+def _is_paid_back(paid: Known, whole: Decimal, payments: Iterable[Known]) -> bool:
+    """Return whether the customer pays as much to whoever paid the whole for it, near that day."""
     first, last = paid["day"] - _BEFORE, paid["day"] + _AFTER
     back = sum(
         (
@@ -113,7 +121,7 @@ def _is_paid_back(paid: Known, payments: Iterable[Known]) -> bool:
         ),
         Decimal(0),
     )
-    return bool(back >= paid["amount"] * Decimal("0.95"))
+    return bool(back >= whole * Decimal("0.95"))
 
 
 def _alert(

@@ -57,8 +57,6 @@ _BACK, _IN = ("transfer", "refund"), ("invoice", "prepay", "top-up")
 _NOTHING = Decimal(0)
 _HALF = 15
 """The last day of the first half of a month."""
-_QUARTER = timedelta(days=92)
-"""How far from a trade it is paid for, where the payment does not name it."""
 _ROUNDED = Decimal("0.005")
 """By how much rounding alone can bring a month below a floor."""
 Key = tuple[str, str]
@@ -164,13 +162,13 @@ def _paid_back(seen: Seen) -> dict[Key, list[Known]]:
     among them: they can be of the last one looked at.
     """
     found = defaultdict[Key, list[Known]](list)
-    prepaid, goods = given_for_prepayments(seen), _goods_paid(seen)
+    prepaid = given_for_prepayments(seen)
     after = _later(seen.period.span.end, 1)
     for row in seen.payments:
         is_back = row["kind"] in _BACK and row["payment"] not in prepaid
         if not is_back or not seen.period.span.start <= row["day"] < after:
             continue
-        more = WIDE.subtract(abs(row["amount"]), goods.get(row["payment"], _NOTHING))
+        more = WIDE.subtract(abs(row["amount"]), seen.goods_paid.get(row["payment"], _NOTHING))
         partners = _passing_on(seen, row) if more > 0 else set()
         if partners:
             said = {"amount": more, "partners": partners}
@@ -179,38 +177,9 @@ def _paid_back(seen: Seen) -> dict[Key, list[Known]]:
 
 
 def _passing_on(seen: Seen, paid: Known) -> set[str]:
-    """Return the partners, on the day or when the month before ended, whose money a payment is.
-
-    None where its payer owns the customer too, or has its bank account, and is not the partner.
-    """
+    """Return the partners, on the day or when the month before ended, whose money a payment is."""
     before = _first_day(paid["day"]) - timedelta(days=1)
-    partners = paid_by(seen, paid) | paid_by(seen, paid | {"day": before})
-    is_own = paid["customer"] in seen.behind(paid["payer"], paid["day"])
-    return partners & {paid["payer"]} if is_own else partners
-
-
-def _goods_paid(seen: Seen) -> dict[str, Decimal]:
-    """Return how much of each payment is the price of goods that its customer sold the payer.
-
-    The payment names the trade, or is of its amount and within a quarter of it. No trade is paid
-    for twice.
-    """
-    left = {row["trade"]: row["amount"] for row in seen.trades}
-    sold = defaultdict[Key, list[Known]](list)
-    for row in seen.trades:
-        sold[row["seller"], row["currency"]].append(row)
-    found: dict[str, Decimal] = {}
-    for paid in sorted(seen.payments, key=lambda row: (row["day"], row["payment"])):
-        goods = sold.get((paid["customer"], paid["currency"]), ())
-        for row in goods if paid["kind"] in _BACK else ():
-            is_same = row["amount"] == abs(paid["amount"]) == left[row["trade"]]
-            is_near = abs(paid["day"] - row["day"]) <= _QUARTER
-            is_of = paid["reference"] == row["trade"] or (is_same and is_near)
-            if is_of and row["buyer"] in seen.behind(paid["payer"], paid["day"]):
-                found[paid["payment"]] = min(abs(paid["amount"]), left[row["trade"]])
-                left[row["trade"]] -= found[paid["payment"]]
-                break
-    return found
+    return paid_by(seen, paid) | paid_by(seen, paid | {"day": before})
 
 
 def _months_of(period: Period, text: str) -> tuple[date, ...]:
