@@ -11,8 +11,8 @@ openly, and nothing falls slowly. Where somebody else of the customer agreed, no
 Or the operator takes a few orders from each of several customers of one partner, whom the rival
 serves besides. What is compared then: the customers whose orders a rival was registered for, by one
 operator mostly, over three months or more, and none of whom consented, with all customers that have
-a partner. Were those dealt again within their regions, would as many be of one partner? Branches of
-one group share customers, and a specialist sells its product to anybody's.
+a partner. Were those dealt again within their regions, would as many be of one partner? A
+specialist sells its product to anybody's. Nobody steals in a group, whose branches share customers.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ def run(seen: Seen) -> Outcome:
     for customer, orders in sorted(by_customer.items()):
         owner = _owner(orders)
         rivals = {order["partner"] for order in orders} - {"", owner}
+        rivals = {rival for rival in rivals if not seen.are_related(rival, owner)}
         for rival in sorted(rivals) if owner else ():
             stolen = [order for order in orders if order["partner"] == rival]
             months = {order["day"].replace(day=1) for order in stolen}
