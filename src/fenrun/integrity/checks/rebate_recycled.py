@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from math import ceil
+from statistics import median
 
 import pyarrow as pa
 
@@ -175,7 +177,7 @@ def _of_payments(
 ) -> Iterator[PassedOn]:
     """Yield what payments to a customer pass on, each of what it bought since the one before it.
 
-    The first is of as long as lies between it and the next; a single one of all months before it.
+    The first is of as long as mostly lies between two; a single one of all months before it.
     """
     customer, currency = key
     by_month = defaultdict[date, list[Known]](list)
@@ -184,7 +186,8 @@ def _of_payments(
     days = sorted(by_month)
     bought = sorted(month for who, month, of in sums[0] if (who, of) == key)
     steps = [_apart(first, then) for first, then in pairwise(days)]
-    for day, step in zip(days, [*steps[:1], *steps] or [len(bought)]):
+    usual = [ceil(median(steps))] if steps else [len(bought)]
+    for day, step in zip(days, [*usual, *steps]):
         months = tuple(month for month in bought if 0 <= _apart(month, day) < step)
         of = by_month[day]
         transferred, refunded = (
