@@ -61,7 +61,7 @@ def test_a_plain_scheme_is_found(cheated: Looked, scheme: str) -> None:
     has_q = kinds[scheme] != INVARIANT
     assert all((case.q is not None) == has_q and (case.p is not None) == has_q for case in cases)
     assert all(case.amount > 0 and case.currency == "CNY" for case in cases)
-    settled = [case for case in cases if case.pays]
+    settled = [case for case in cases if case.pays and scheme != "G06"]  # trades pay by themselves
     assert {case.clause for case in settled} <= {"market-2024 volume"}
 
 

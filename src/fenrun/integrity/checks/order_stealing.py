@@ -11,8 +11,8 @@ openly, and nothing falls slowly. Where somebody else of the customer agreed, no
 Or the operator takes a few orders from each of several customers of one partner, whom the rival
 serves besides. What is compared then: the customers whose orders a rival was registered for, by one
 operator mostly, over three months or more, and none of whom consented, with all customers that have
-a partner. Were those dealt again within their regions, would as many be of one partner? Branches of
-one group share customers, and a specialist sells its product to anybody's.
+a partner. Were those dealt again within their regions, would as many be of one partner? A
+specialist sells its product to anybody's. Nobody steals in a group, whose branches share customers.
 """
 
 from __future__ import annotations
@@ -57,12 +57,16 @@ def run(seen: Seen) -> Outcome:
     chance: of one customer, and of several of one partner.
     """
     by_customer = defaultdict[str, list[Order]](list)
-    for order in seen.query(_ORDERS):
-        by_customer[order["customer"]].append(order)
+    orders = seen.query(_ORDERS)
+    products = specialists(orders)
+    for order in orders:
+        if (order["partner"], order["product"]) not in products:
+            by_customer[order["customer"]].append(order)
     alerts, tried = [], 0
     for customer, orders in sorted(by_customer.items()):
         owner = _owner(orders)
         rivals = {order["partner"] for order in orders} - {"", owner}
+        rivals = {rival for rival in rivals if not seen.are_related(rival, owner)}
         for rival in sorted(rivals) if owner else ():
             stolen = [order for order in orders if order["partner"] == rival]
             months = {order["day"].replace(day=1) for order in stolen}
@@ -164,8 +168,6 @@ def _draws(rival: str, strata: Iterable[Sequence[Order]], name: str, value: str)
 def _of_several(seen: Seen, by_customer: Mapping[str, Sequence[Order]]) -> Outcome:
     """Return each rival and partner, with how likely as many of the rival's customers are its."""
     owner, region = {}, {}
-    orders = (order for of in by_customer.values() for order in of)
-    products = specialists(orders)
     for customer, orders in by_customer.items():
         if held := _owner(orders):
             owner[customer] = held
@@ -173,9 +175,7 @@ def _of_several(seen: Seen, by_customer: Mapping[str, Sequence[Order]]) -> Outco
     taken = defaultdict[str, dict[str, list[Order]]](dict)
     for customer in owner:
         for rival, stolen in _rivals(seen, owner[customer], by_customer[customer]):
-            left = [o for o in stolen if (rival, o["product"]) not in products]
-            if left:
-                taken[rival][customer] = left
+            taken[rival][customer] = stolen
     alerts, tried = [], 0
     for rival, of in sorted(taken.items()):
         tried += len(of) >= _FEWEST_CUSTOMERS

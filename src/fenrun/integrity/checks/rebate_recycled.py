@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from math import ceil
+from statistics import median
 
 import pyarrow as pa
 
@@ -197,7 +199,7 @@ def _of_payments(
 ) -> Readings:
     """Return what payments to a customer pass on, each of what it bought since the one before it.
 
-    The first is of as long as lies between it and the next; a single one of all months before it.
+    The first is of as long as mostly lies between two; a single one of all months before it.
     One that is also of months that are not looked at is left out. The last month of each is its own
     or the one before: that where it is paid in the first half of one, and nobody knows what that
     will be billed. So they are read first, then all the one way, and all the other.
@@ -224,8 +226,9 @@ def _since_the_last(
     bought = sums[0].get(key, {}).keys()
     steps = [_apart(first, then) for first, then in pairwise(days)]
     looked_at = {date.fromisoformat(f"{month}-01") for month in seen.period.months}
-    lengths = [*steps[:1], *steps] or [_apart(min(bought, default=days[0]), days[0]) + 1]
-    for day, length in zip(days, lengths):
+    whole = _apart(min(bought, default=days[0]), days[0]) + 1
+    usual = ceil(median(steps)) if steps else whole
+    for day, length in zip(days, [usual, *steps]):
         months, of = _months_until(day, length), by_month[day]
         if looked_at.issuperset(months) and not bought.isdisjoint(months):
             since = _months_until(_first_day(of[-1]["day"]), length)

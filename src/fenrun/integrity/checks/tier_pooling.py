@@ -4,7 +4,8 @@ Mechanism: orders of others' customers are registered for the partner that is sh
 orders at the end are no sign by themselves: bonuses raise effort. What is compared: orders of
 customers that are another partner's or nobody's, with all orders of the same product and month.
 Were they dealt again over its days, would as many fall into the last? So a specialist, whose
-product everybody buys at the end, pools nothing, nor does whoever sells before a price rises. The
+product everybody buys at the end, pools nothing, nor does whoever sells before a price rises, or to
+customers who order all late. The
 amount then says whether they made the tier.
 
 Or running orders are registered for it for a while, and go back to their partner when the tier is
@@ -45,6 +46,7 @@ _WHILE = timedelta(days=100)
 def run(seen: Seen) -> Outcome:
     """Return each partner and month, with how likely as many late orders of others are."""
     orders = seen.query(_ORDERS)
+    hurried = _hurried(orders)
     by_month = defaultdict[tuple[str, str], list[Order]](list)
     for order in orders:
         by_month[order["partner"], _month(order)].append(order)
@@ -55,7 +57,9 @@ def run(seen: Seen) -> Outcome:
         foreign = [
             order
             for order in mine
-            if _is_foreign(order) and not seen.has_consented(order["customer"], partner)
+            if _is_foreign(order)
+            and (order["customer"], month) not in hurried
+            and not seen.has_consented(order["customer"], partner)
         ]
         tried += len(foreign) >= _FEWEST
         pooled = [order for order in foreign if _is_late(order["day"])]
@@ -69,6 +73,15 @@ def run(seen: Seen) -> Outcome:
     more = (_lent(seen, orders), _gathered(seen, orders))
     alerts += [alert for outcome in more for alert in outcome.alerts]
     return Outcome(tried + sum(outcome.tried for outcome in more), alerts)
+
+
+def _hurried(orders: Sequence[Order]) -> set[tuple[str, str]]:
+    """Return the customers and months of which their own partner's orders are late mostly too."""
+    days = defaultdict[tuple[str, str], list[bool]](list)
+    for order in orders:
+        if not _is_foreign(order):
+            days[order["customer"], _month(order)].append(_is_late(order["day"]))
+    return {key for key, of in days.items() if len(of) > 1 and 2 * sum(of) >= len(of)}
 
 
 def _gathered(seen: Seen, orders: Sequence[Order]) -> Outcome:
@@ -95,8 +108,17 @@ def _gathered(seen: Seen, orders: Sequence[Order]) -> Outcome:
         mine = [order for pair in sorted(foreign) if pair[0] == partner for order in pairs[pair]]
         if count >= _MANY and len({order["own"] for order in mine}) >= _FEWEST:
             chance = by_dealing([Draw(count, drawn[partner], len(foreign), len(pairs))])
-            alerts.append(_alert(seen, partner, mine, chance))
+            alerts.append(_alert(seen, partner, _at_its_height(mine), chance))
     return Outcome(sum(count >= _MANY for count in drawn.values()), alerts)
+
+
+def _at_its_height(orders: Sequence[Order]) -> list[Order]:
+    """Return orders of the months with a third of the customers of that with most, or more."""
+    customers = defaultdict[str, set[str]](set)
+    for order in orders:
+        customers[_month(order)].add(order["customer"])
+    most = max(map(len, customers.values()))
+    return [order for order in orders if 3 * len(customers[_month(order)]) >= most]
 
 
 def _lent(seen: Seen, orders: Sequence[Order]) -> Outcome:
