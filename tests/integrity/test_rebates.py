@@ -28,6 +28,8 @@ _CUSTOMERS = (
     "RATE",  # 20 % declared of August alone: 56 of 100
     "BY-OWNER",  # 60 of 210, from who owns its partner
     "BY-BANK",  # the same, from who has its partner's bank account
+    "BY-SISTER",  # the same, from another firm of its partner's group
+    "BY-EMPLOYEE",  # the same, from who works for its partner
     "BY-OTHERS",  # the same, from somebody else
     "SOLD-GOODS",  # the same, for machines that it sold for as much
     "SOLD-LESS",  # the same, for machines that it sold for 20: 40 are passed on
@@ -40,7 +42,7 @@ _CUSTOMERS = (
     "TOO-MUCH-LATER",  # 20 % so: 560 of 1,000
 )
 _BELOW = {"STEADY", "TOO-MUCH", "NOT-RETURNED", "RATE", "BY-OWNER", "BY-BANK", "SOLD-LESS"}
-_BELOW |= {"SOLD-ONCE", "SOLD-OTHERS", "HAS-LEFT", "TOO-MUCH-LATER"}
+_BELOW |= {"BY-SISTER", "BY-EMPLOYEE", "SOLD-ONCE", "SOLD-OTHERS", "HAS-LEFT", "TOO-MUCH-LATER"}
 _NOTHING_PASSED_ON = ("RETURNED", "TOPPED-UP", "HALF-YEAR", "BY-OTHERS", "SOLD-GOODS")
 _NOTHING_PASSED_ON += ("SOLD-UNNAMED", "OF-BOTH")
 _TRADES = "trades:\n" + "".join(
@@ -76,6 +78,8 @@ _PAID = (
     *(("DECLARED", "P1", f"{month}-25", "7", "transfer") for month in _MONTHS),
     ("BY-OWNER", "X1", "09-25", "60", "transfer"),
     ("BY-BANK", "X2", "09-25", "60", "transfer"),
+    ("BY-SISTER", "X4", "09-25", "60", "transfer"),
+    ("BY-EMPLOYEE", "X5", "09-25", "60", "transfer"),
     ("BY-OTHERS", "X3", "09-25", "60", "transfer"),
     ("SOLD-GOODS", "P1", "09-25", "60", "transfer"),
     ("SOLD-LESS", "P1", "09-25", "60", "transfer"),
@@ -110,8 +114,12 @@ def _book() -> str:
         f"  - {{of: customer, subject: {customer}, role: partner, party: P1{_until(customer)}}}\n"
         for customer in _CUSTOMERS
     )
-    for owned in ("P1", "OF-BOTH"):
-        holds += f"  - {{of: party, subject: {owned}, role: owner, party: X1}}\n"
+    for who, role, party in (
+        *((owned, "owner", "X1") for owned in ("P1", "OF-BOTH")),
+        *((firm, "group", "G1") for firm in ("P1", "X4")),
+        ("X5", "employer", "P1"),
+    ):
+        holds += f"  - {{of: party, subject: {who}, role: {role}, party: {party}}}\n"
     parties = "parties:\n  - {party: X1, kind: unit}\n  - {party: P1, kind: partner}\n"
     banks = "identities:\n" + "".join(
         f"  - {{party: {party}, kind: bank, value: one}}\n" for party in ("P1", "X2")

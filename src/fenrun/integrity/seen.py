@@ -204,11 +204,12 @@ class Seen:
         found: dict[str, Decimal] = {}
         may_be = [row for row in self.payments if (row["customer"], row["currency"]) in sold]
         for paid in sorted(may_be, key=lambda row: (row["day"], row["payment"])):
-            whole, payers = abs(paid["amount"]), self.behind(paid["payer"], paid["day"])
+            whole = abs(paid["amount"])
             for row in sold[paid["customer"], paid["currency"]]:
                 trade, is_near = row["trade"], abs(paid["day"] - row["day"]) <= _NEAR
                 is_same = is_near and row["amount"] == left[trade] == whole
-                if row["buyer"] in payers and (paid["reference"] == trade or is_same):
+                is_of = paid["reference"] == trade or is_same
+                if is_of and self.acts_for(paid["payer"], row["buyer"], paid["day"]):
                     found[paid["payment"]] = min(whole, left[trade])
                     left[trade] -= found[paid["payment"]]
                     break
@@ -233,23 +234,6 @@ class Seen:
         link = self._registrations.get((order, partner))
         end: date = link["valid_to"] if link else OPEN_END
         return end
-
-    @cached_property
-    def _with_accounts(self) -> Mapping[str, set[str]]:
-        """The parties that have a bank account together with each party."""
-        owners = defaultdict[str, set[str]](set)
-        for row in self.identities:
-            if row["kind"] == "bank":
-                owners[row["value"]].add(row["party"])
-        found = defaultdict[str, set[str]](set)
-        for parties in owners.values():
-            for party in parties:
-                found[party] |= parties
-        return found
-
-    def with_account_of(self, party: str) -> set[str]:
-        """Return the parties that have a bank account of a party: its money is theirs."""
-        return self._with_accounts.get(party, set())
 
     @cached_property
     def _held(self) -> Mapping[tuple[str, str, str], Sequence[Known]]:
@@ -286,15 +270,22 @@ class Seen:
         on = day or self.period.last_day
         return {party} | {up for role in ABOVE for up in self.holders("party", party, role, on)}
 
-    def are_one_house(self, one: str, other: str) -> bool:
+    def are_one_house(self, one: str, other: str, day: date | None = None) -> bool:
         """Return whether two parties are related, or have one bank account, register or head."""
-        return bool(self.houses_of(one) & self.houses_of(other))
+        return bool(self.houses_of(one, day) & self.houses_of(other, day))
 
-    def houses_of(self, party: str) -> set[str | tuple[str, str]]:
+    def houses_of(self, party: str, day: date | None = None) -> set[str | tuple[str, str]]:
         """Return what makes parties one house: whoever is above a party or it, and what only an
         owner gives to several.
         """
-        return self._above(party) | self._owned_identities.get(party, set())
+        return self._above(party, day) | self._owned_identities.get(party, set())
+
+    def acts_for(self, one: str, other: str, day: date) -> bool:
+        """Return whether what a party does or pays on a day is another's: of its house, or of who
+        works for it.
+        """
+        works_for = self.holders("party", one, EMPLOYER, day)
+        return other in works_for or self.are_one_house(one, other, day)
 
     @cached_property
     def _owned_identities(self) -> Mapping[str, set[tuple[str, str]]]:
@@ -323,26 +314,6 @@ class Seen:
         }
         was = {link["subject"] for link in accounts if link["party"] == other}
         return other not in held.values() and any(held.get(one) == customer for one in was)
-
-    def owned_by(self, party: str, day: date) -> set[str]:
-        """Return the parties that a party owns on a day, by the book."""
-        rows = self._owned.get(party, ())
-        return {row["subject"] for row in rows if row["valid_from"] <= day < row["valid_to"]}
-
-    @cached_property
-    def _owned(self) -> Mapping[str, Sequence[Known]]:
-        """The links of parties that are owned, by their owner."""
-        found = defaultdict[str, list[Known]](list)
-        for link in self.links:
-            if link["of_kind"] == "party" and link["role"] == OWNER:
-                found[link["party"]].append(link)
-        return found
-
-    def behind(self, payer: str, day: date) -> set[str]:
-        """Return whose money a payer's is on a day: its own, and of what it owns or who has its
-        bank account.
-        """
-        return {payer} | self.owned_by(payer, day) | self.with_account_of(payer)
 
     def has(self, column: str) -> bool:
         """Return whether the charges have a column."""

@@ -4,7 +4,7 @@ Mechanism: somebody tells a partner of whom the vendor has just won. What is com
 associations of a month, which follow the vendor's contact within two weeks. Were they dealt again
 among the partners, would one have as many? A partner that had to do with the customer before the
 contact has not poached it, nor has one to which somebody of the vendor's gives what it won, and is
-on record for it; but not if who gives it works for the partner, owns it, or shares its account.
+on record for it; but not if who gives it works for the partner or is of its house.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import date, timedelta
 
 from fenrun.integrity.chance import Draw, by_dealing
 from fenrun.integrity.findings import Alert, Evidence, Outcome
-from fenrun.integrity.seen import EMPLOYER, PARTNER, REP, Seen
+from fenrun.integrity.seen import PARTNER, REP, Seen
 from fenrun.tables.latest import Known
 
 _SOON = timedelta(days=14)
@@ -99,11 +99,10 @@ def _contact(seen: Seen, customer: str, partner: str, day: date) -> str:
 
 
 def _is_of_vendor(seen: Seen, event: Known, partner: str) -> bool:
-    """Return whether who acts is one of the vendor's people, and has nothing of a partner."""
-    actor, day = event["actor"], event["at"].date()
-    works_for = seen.holders("party", actor, EMPLOYER, day)
+    """Return whether who acts is one of the vendor's people, and does not act for a partner."""
+    actor = event["actor"]
     is_vendors = actor in seen.callers | seen.reps or seen.kinds.get(actor) == REP
-    return is_vendors and partner not in works_for | seen.behind(actor, day)
+    return is_vendors and not seen.acts_for(actor, partner, event["at"].date())
 
 
 def _alert(seen: Seen, partner: str, ones: Sequence[Association], chance: float) -> Alert:

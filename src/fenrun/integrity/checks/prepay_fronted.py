@@ -1,10 +1,10 @@
 """A partner pays a customer's prepayment of years, so that all of it counts now.
 
-A fact against the payments: who paid is not who bought, but is paid for the sale: the partner, its
-owner, or who has its bank account. A partner that resells pays its vendor's invoices month by
-month: no prepayment. One that the customer pays back in time has only sent the money on. Or the
-customer pays, with what the partner transfers to it near that day: half of it or more, which no
-rebate is.
+A fact against the payments: who paid is not who bought, but is paid for the sale: the partner,
+its house (owner, group, or who has its bank account), or who works for it. A partner that resells
+pays its vendor's invoices month by month: no prepayment. One that the customer pays back in time
+has only sent the money on. Or the customer pays, with what the partner transfers to it near that
+day: half of it or more, which no rebate is, beyond the price of goods.
 """
 
 from __future__ import annotations
@@ -56,15 +56,16 @@ def _prepaid(seen: Seen) -> list[Known]:
 
 
 def paid_by(seen: Seen, row: Known) -> set[str]:
-    """Return the partners of a payment's customer that paid it: themselves, by their owner, or by
-    whoever has their bank account.
+    """Return the partners of a payment's customer that paid it: themselves, by somebody of their
+    house (its owner, group, or who has its bank account), or by who works for them.
 
-    Who owns the customer too, or has its account, pays with its own, if it is no partner itself.
+    Who is of the customer's house too pays with its own, if it is no partner itself.
     """
-    behind = seen.behind(row["payer"], row["day"])
-    if row["customer"] in behind:
-        behind = {row["payer"]}
-    return seen.sellers(row["customer"], row["day"]) & behind
+    payer, customer, day = row["payer"], row["customer"], row["day"]
+    sellers = seen.sellers(customer, day)
+    if seen.are_one_house(payer, customer, day):
+        return sellers & {payer}
+    return {seller for seller in sellers if seen.acts_for(payer, seller, day)}
 
 
 def given_for(seen: Seen, paid: Known) -> list[Known]:

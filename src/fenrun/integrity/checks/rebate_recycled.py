@@ -1,14 +1,14 @@
 """Rebates that are passed on until a customer pays less than the floor: commission buys revenue.
 
 A fact against the terms: the list price, the floor, and what is passed on, which is a figure
-`passed-on` of the customer, or a payment (transfer or refund) from the partner, its owner or who
-has its bank account, beyond the price of goods that the customer sold it. What is billed is at the
-floor or above it, else the sale is below the floor already (`dumping`). A payment is of what was
+`passed-on` of the customer, or a payment (transfer or refund) from the partner, its house or who
+works for it, beyond the price of goods that the customer sold it. What is billed is at the floor
+or above it, else the sale is below the floor already (`dumping`). A payment is of what was
 bought since the one before it, so that a rebate of a quarter is not taken for one of a month. No
 payment says whether it is of months up to its own or up to the one before: it is below the floor
 if it is so either way. A refund passes on only what it gives back above what was returned, or was
-paid in and not used; what it was given to prepay (`prepay-fronted`) is no rebate, nor is what an
-owner gives a customer that it owns too. What an approval grants is no break, and a figure and the
+paid in and not used; what it was given to prepay (`prepay-fronted`) is no rebate, nor is what the
+customer's own house gives it. What an approval grants is no break, and a figure and the
 payment of it are one.
 """
 
