@@ -37,12 +37,15 @@ _CUSTOMERS = (
     "SOLD-UNNAMED",  # 60, of the amount of machines that it sold a month before
     "SOLD-OTHERS",  # 60, and it names machines that it sold to another
     "OF-BOTH",  # 60, from who owns its partner and itself
+    "UNIT-PRICE",  # 7 of 70 a month, for 100 units that are not to be sold below 0.65
+    "UNIT-GRANTED",  # the same, but 0.60 is approved
     "HAS-LEFT",  # 60 in October, when it has left its partner
     "MONTH-LATER",  # 9 % of each month in the month after; July is ten times the others
     "TOO-MUCH-LATER",  # 20 % so: 560 of 1,000
 )
 _BELOW = {"STEADY", "TOO-MUCH", "NOT-RETURNED", "RATE", "BY-OWNER", "BY-BANK", "SOLD-LESS"}
 _BELOW |= {"BY-SISTER", "BY-EMPLOYEE", "SOLD-ONCE", "SOLD-OTHERS", "HAS-LEFT", "TOO-MUCH-LATER"}
+_BELOW |= {"UNIT-PRICE"}
 _NOTHING_PASSED_ON = ("RETURNED", "TOPPED-UP", "HALF-YEAR", "BY-OTHERS", "SOLD-GOODS")
 _NOTHING_PASSED_ON += ("SOLD-UNNAMED", "OF-BOTH")
 _TRADES = "trades:\n" + "".join(
@@ -56,15 +59,25 @@ _TRADES = "trades:\n" + "".join(
         ("SOLD-OTHERS", "SOLD-OTHERS", "P9", 60),
     )
 )
-_TERMS = """floors:
-  - {floor: F1, least: 60 % of list, from: 2024-01-01, to: 2025-01-01}
-  - {floor: F2, least: 60 % of list, from: 2024-09-01, to: 2025-01-01,
-     covers: BillingAccountId = 'A2'}
+_UNITS = {
+    customer: f"A{number}"
+    for number, customer in enumerate(_CUSTOMERS, 1)
+    if customer.startswith("UNIT-")
+}
+_TERMS = f"""floors:
+  - {{floor: F1, least: 60 % of list, from: 2024-01-01, to: 2025-01-01}}
+  - {{floor: F2, least: 60 % of list, from: 2024-09-01, to: 2025-01-01,
+     covers: BillingAccountId = 'A2'}}
+  - {{floor: F3, least: "0.65", currency: CNY, from: 2024-01-01, to: 2025-01-01,
+     covers: "BillingAccountId in {tuple(_UNITS.values())}"}}
 approvals:
-  - {approval: A1, step: 1, kind: discount, customer: APPROVED, grants: 50 % of list,
-     from: 2024-01-01, to: 2025-01-01, asked_by: li, asked_at: 2024-01-01T08:00:00Z,
-     decided_by: wang, decided_at: 2024-01-02T08:00:00Z, outcome: approved}
 """
+_TERMS += "".join(
+    f"  - {{approval: {customer}, step: 1, kind: discount, customer: {customer}, grants: {grants},"
+    f" from: 2024-01-01, to: 2025-01-01, asked_by: li, asked_at: 2024-01-01T08:00:00Z,"
+    f" decided_by: wang, decided_at: 2024-01-02T08:00:00Z, outcome: approved, currency: CNY}}\n"
+    for customer, grants in (("APPROVED", "50 % of list"), ("UNIT-GRANTED", "'0.60'"))
+)
 _PAID = (
     *(("STEADY", "P1", f"{month}-25", "7", "transfer") for month in _MONTHS),
     *(("STEADY", "P1", f"{month}-27", "8", "transfer") for month in _MONTHS),
@@ -86,6 +99,7 @@ _PAID = (
     *(("SOLD-ONCE", "P1", f"09-{day}", "60", "transfer") for day in (23, 25)),
     *((who, "P1", "09-25", "60", "transfer") for who in ("SOLD-UNNAMED", "SOLD-OTHERS")),
     ("OF-BOTH", "X1", "09-25", "60", "transfer"),
+    *((customer, "P1", f"{month}-25", "7", "transfer") for customer in _UNITS for month in _MONTHS),
     ("HAS-LEFT", "P1", "10-09", "60", "transfer"),
     *(("MONTH-LATER", "P1", day, of, "transfer") for day, of in zip(_LATER, ("63", "6.3", "6.3"))),
     *(

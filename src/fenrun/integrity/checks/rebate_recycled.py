@@ -22,6 +22,7 @@ from decimal import Decimal
 from itertools import pairwise
 from math import ceil
 from statistics import median
+from typing import Any
 
 import pyarrow as pa
 
@@ -33,13 +34,14 @@ from fenrun.integrity.seen import Seen
 from fenrun.pricing.lines import PASSED_ON, WIDE
 from fenrun.tables.latest import Known
 from fenrun.terms.as_of import Chain
-from fenrun.terms.limits import parse_limit
+from fenrun.terms.limits import Limit, parse_limit
 
 _SUMS = """
 SELECT t.floor, s.customer, CAST(date_trunc('month', g.day) AS DATE) AS month, g.currency,
        list_sort(list_filter(g.met, lambda term: starts_with(term, 'granted '))) AS granted,
-       sum(g.list * s.share) AS list,
-       sum(g.billed * s.share) AS billed
+       sum(g.quantity * s.share) AS quantity, sum(g.list * s.share) AS list,
+       sum(g.contracted * s.share) AS contracted, sum(g.billed * s.share) AS billed,
+       sum(g.effective * s.share) AS effective
 FROM met_groups AS g
 JOIN priced_shares AS s ON s.group_id = g.group_id
 JOIN (SELECT group_id, unnest(met) AS floor FROM met_groups) AS t ON t.group_id = g.group_id
@@ -87,16 +89,13 @@ Readings = Sequence[Sequence[PassedOn]]
 class MonthSums:
     """A customer's purchases under a floor in a month, and the least for them."""
 
-    list: Decimal = _NOTHING
     billed: Decimal = _NOTHING
     least: Decimal = _NOTHING
 
 
 def run(seen: Seen) -> Outcome:
     """Return the customers who pay less than a floor after what is passed on."""
-    floors = {
-        row["floor"]: rate for row in seen.terms.floors if (rate := _rate(row["least"])) is not None
-    }
+    floors = {row["floor"]: row for row in seen.terms.floors if _limit(row["least"])}
     spent, returned = (
         defaultdict[Key, dict[date, Decimal]](dict),
         defaultdict[Key, dict[date, Decimal]](dict),
@@ -123,13 +122,12 @@ def run(seen: Seen) -> Outcome:
     return Outcome(len({customer for _, customer, _ in sums}), alerts)
 
 
-def _rate(least: str) -> Decimal | None:
-    """Return the part of the list that a limit asks for; None where it asks for a price."""
+def _limit(text: str) -> Limit | None:
+    """Return the price that a floor asks for or an approval grants; None where it is no price."""
     try:
-        limit = parse_limit(least)
+        return parse_limit(text)
     except Unreadable:
         return None
-    return limit.rate if limit.basis == "list" else None
 
 
 # --- what is passed on ------------------------------------------------------------------------
@@ -305,7 +303,7 @@ def _unused(seen: Seen, key: Key, day: date, spent: Amounts) -> Decimal:
 
 
 def _month_sums(
-    seen: Seen, floors: Mapping[str, Decimal], customers: Sequence[str]
+    seen: Seen, floors: Mapping[str, Known], customers: Sequence[str]
 ) -> dict[tuple[str, str, str], dict[date, MonthSums]]:
     """Return what some customers bought by floor, customer and currency, month by month.
 
@@ -315,31 +313,41 @@ def _month_sums(
     accounts = seen.query(_ACCOUNTS)
     seen.charges.load_some("some_charges", [(r["issuer"], r["account"]) for r in accounts])
     sale = f"coalesce({seen.charges.fragments['category']} NOT IN ('Credit', 'Tax'), true)"
-    of_floors = {row["floor"]: row for row in seen.terms.floors if row["floor"] in floors}
     chains = {
         _GRANTED + chain.approval: chain
         for chain in seen.terms.chains()
         if chain.state == "approved"
         and chain.first["customer"] in ("", *customers)
-        and _rate(chain.first["grants"]) is not None
+        and _limit(chain.first["grants"])
     }
-    rows = {_FLOOR + name: row for name, row in of_floors.items()}
+    rows = {_FLOOR + name: row for name, row in floors.items()}
     rows |= {name: chain.first for name, chain in chains.items()}
     terms = {name: f"{sale} AND {seen.charges.covers(row)}" for name, row in rows.items()}
     seen.charges.run("met_groups", "priced_shares", terms=terms, of="some_charges")
     found = defaultdict[tuple[str, str, str], dict[date, MonthSums]](lambda: defaultdict(MonthSums))
     for row in seen.query(_SUMS):
         floor, month = row["floor"].removeprefix(_FLOOR), row["month"]
-        granted = [
-            _rate(chains[name].first["grants"]) or _NOTHING
+        least = _least(floors[floor]["least"], floors[floor]["currency"], row)
+        granted = (
+            _least(chains[name].first["grants"], chains[name].first["currency"], row)
             for name in row["granted"]
             if _is_for(seen, chains[name], row["customer"], month)
-        ]
-        sums = found[floor, row["customer"], row["currency"]][month]
-        sums.list += row["list"] or _NOTHING
-        sums.billed += row["billed"] or _NOTHING
-        sums.least += min([floors[floor], *granted]) * (row["list"] or _NOTHING)
+        )
+        if least is not None:
+            sums = found[floor, row["customer"], row["currency"]][month]
+            sums.billed += row["billed"] or _NOTHING
+            sums.least += min([least, *(of for of in granted if of is not None)])
     return found
+
+
+def _least(text: str, currency: str, sums: Mapping[str, Any]) -> Decimal | None:
+    """Return the least that a floor asks for what was bought, or an approval grants; None where
+    that is a price of another currency.
+    """
+    limit = parse_limit(text)
+    if limit.price is None:
+        return (limit.rate or _NOTHING) * (sums[limit.basis] or _NOTHING)
+    return limit.price * (sums["quantity"] or _NOTHING) if currency == sums["currency"] else None
 
 
 def _is_for(seen: Seen, chain: Chain, customer: str, month: date) -> bool:
