@@ -20,7 +20,7 @@ _CUSTOMERS = (
     "RETURNED",  # 15 refunded for 15 that it gave back
     "NOT-RETURNED",  # 15 refunded in each month, and nothing came back
     "TOPPED-UP",  # paid in 240, used 210, and 30 of it refunded
-    "APPROVED",  # 15 of 70 a month, but half of the list is approved
+    "APPROVED",  # 15 of 70 a month, but half of the list is approved; it came on 2 July
     "DECLARED",  # 10 %, and its payment of 7: one and the same
     "HALF-YEAR",  # a figure of months of which some are not looked at
     "RATE",  # 20 % declared of August alone: 56 of 100
@@ -40,8 +40,9 @@ _TRADES = "trades:\n" + "".join(
 _TERMS = """floors:
   - {floor: F1, least: 60 % of list, from: 2024-01-01, to: 2025-01-01}
 approvals:
-  - {approval: A1, step: 1, kind: discount, customer: APPROVED, grants: 50 % of list,
-     from: 2024-01-01, to: 2025-01-01, asked_by: li, asked_at: 2024-01-01T08:00:00Z,
+  - {approval: A1, step: 1, kind: discount, customer: APPROVED, partner: P1,
+     grants: 50 % of list, from: 2024-01-01, to: 2025-01-01,
+     asked_by: li, asked_at: 2024-01-01T08:00:00Z,
      decided_by: wang, decided_at: 2024-01-02T08:00:00Z, outcome: approved}
 """
 _PAID = (
@@ -78,7 +79,8 @@ def _charges() -> Iterator[Charge]:
 
 def _book() -> str:
     holds = "".join(
-        f"  - {{of: customer, subject: {customer}, role: partner, party: P1}}\n"
+        f"  - {{of: customer, subject: {customer}, role: partner, party: P1,"
+        f" from: {'2024-07-02' if customer == 'APPROVED' else '2023-01-01'}}}\n"
         for customer in _CUSTOMERS
     )
     holds += "  - {of: party, subject: P1, role: owner, party: X1}\n"

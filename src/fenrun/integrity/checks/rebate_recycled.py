@@ -24,11 +24,11 @@ from statistics import median
 
 import pyarrow as pa
 
-from fenrun.base.when import Period, parse_period
+from fenrun.base.when import Period, add_months, parse_period
 from fenrun.base.words import Unreadable
 from fenrun.integrity.checks.prepay_fronted import given_for_prepayments, paid_by
 from fenrun.integrity.findings import Alert, Evidence, Outcome
-from fenrun.integrity.seen import Seen
+from fenrun.integrity.seen import PARTNER, Seen
 from fenrun.pricing.lines import PASSED_ON, WIDE
 from fenrun.tables.latest import Known
 from fenrun.terms.as_of import Chain
@@ -269,10 +269,11 @@ def _month_sums(
 
 
 def _is_for(seen: Seen, chain: Chain, customer: str, month: date) -> bool:
-    """Return whether an approval is for a customer and, if it says so, its partner of a month."""
-    said = chain.first
-    is_sold = said["partner"] in ("", *seen.sellers(customer, month))
-    return is_sold and said["customer"] in ("", customer)
+    """Return whether an approval is for a customer and, if it says so, one partner of a month."""
+    said, after = chain.first, add_months(month, 1)
+    held = seen.links_of("customer", customer, PARTNER, said["partner"])
+    is_sold = any(link["valid_from"] < after and month < link["valid_to"] for link in held)
+    return said["customer"] in ("", customer) and bool(is_sold or not said["partner"])
 
 
 def _is_below(
