@@ -22,7 +22,7 @@ _CUSTOMERS = (
     "RETURNED",  # 15 refunded for 15 that it gave back
     "NOT-RETURNED",  # 15 refunded in each month, and nothing came back
     "TOPPED-UP",  # paid in 240, used 210, and 30 of it refunded
-    "APPROVED",  # 15 of 70 a month, but half of the list is approved
+    "APPROVED",  # 15 of 70 a month, but half of the list is approved; it came on 2 July
     "DECLARED",  # 10 %, and its payment of 7: one and the same
     "HALF-YEAR",  # a figure of months of which some are not looked at
     "RATE",  # 20 % declared of August alone: 56 of 100
@@ -73,7 +73,8 @@ _TERMS = f"""floors:
 approvals:
 """
 _TERMS += "".join(
-    f"  - {{approval: {customer}, step: 1, kind: discount, customer: {customer}, grants: {grants},"
+    f"  - {{approval: {customer}, step: 1, kind: discount, customer: {customer}, partner: P1,"
+    f" grants: {grants},"
     f" from: 2024-01-01, to: 2025-01-01, asked_by: li, asked_at: 2024-01-01T08:00:00Z,"
     f" decided_by: wang, decided_at: 2024-01-02T08:00:00Z, outcome: approved, currency: CNY}}\n"
     for customer, grants in (("APPROVED", "50 % of list"), ("UNIT-GRANTED", "'0.60'"))
@@ -125,7 +126,7 @@ def _charges() -> Iterator[Charge]:
 
 def _book() -> str:
     holds = "".join(
-        f"  - {{of: customer, subject: {customer}, role: partner, party: P1{_until(customer)}}}\n"
+        f"  - {{of: customer, subject: {customer}, role: partner, party: P1{_held(customer)}}}\n"
         for customer in _CUSTOMERS
     )
     for who, role, party in (
@@ -149,9 +150,9 @@ def _book() -> str:
     return book(*_CUSTOMERS, more=holds) + figures + banks + parties
 
 
-def _until(customer: str) -> str:
-    """Return when a customer leaves its partner."""
-    return ", to: 2024-10-01" if customer == "HAS-LEFT" else ""
+def _held(customer: str) -> str:
+    """Return from when and until when a customer is its partner's, where that is not always."""
+    return {"APPROVED": ", from: 2024-07-02", "HAS-LEFT": ", to: 2024-10-01"}.get(customer, "")
 
 
 def test_who_pays_less_than_the_floor_after_what_is_passed_on(tmp_path: Path) -> None:

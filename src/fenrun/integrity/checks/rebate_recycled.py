@@ -26,11 +26,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from fenrun.base.when import Period, parse_period
+from fenrun.base.when import Period, add_months, parse_period
 from fenrun.base.words import Unreadable
 from fenrun.integrity.checks.prepay_fronted import given_for_prepayments, paid_by
 from fenrun.integrity.findings import Alert, Evidence, Outcome
-from fenrun.integrity.seen import Seen
+from fenrun.integrity.seen import PARTNER, Seen
 from fenrun.pricing.lines import PASSED_ON, WIDE
 from fenrun.tables.latest import Known
 from fenrun.terms.as_of import Chain
@@ -163,7 +163,7 @@ def _paid_back(seen: Seen) -> dict[Key, list[Known]]:
     """
     found = defaultdict[Key, list[Known]](list)
     prepaid = given_for_prepayments(seen)
-    after = _later(seen.period.span.end, 1)
+    after = add_months(seen.period.span.end, 1)
     for row in seen.payments:
         is_back = row["kind"] in _BACK and row["payment"] not in prepaid
         if not is_back or not seen.period.span.start <= row["day"] < after:
@@ -241,7 +241,7 @@ def _first_day(day: date) -> date:
 
 
 def _month_before(day: date) -> date:
-    return _later(day, -1)
+    return add_months(_first_day(day), -1)
 
 
 def _billed(day: date) -> date:
@@ -271,13 +271,7 @@ def _given(
 
 def _months_until(last: date, length: int) -> tuple[date, ...]:
     """Return so many months by their first days, up to one of them."""
-    return tuple(_later(last, -n) for n in reversed(range(length)))
-
-
-def _later(month: date, by: int) -> date:
-    """Return the first day of the month that is so many after another."""
-    year, at = divmod(month.year * 12 + month.month - 1 + by, 12)
-    return date(year, at + 1, 1)
+    return tuple(add_months(last, -n) for n in reversed(range(length)))
 
 
 def _apart(first: date, then: date) -> int:
@@ -351,10 +345,11 @@ def _least(text: str, currency: str, sums: Mapping[str, Any]) -> Decimal | None:
 
 
 def _is_for(seen: Seen, chain: Chain, customer: str, month: date) -> bool:
-    """Return whether an approval is for a customer and, if it says so, its partner of a month."""
-    said = chain.first
-    is_sold = said["partner"] in ("", *seen.sellers(customer, month))
-    return is_sold and said["customer"] in ("", customer)
+    """Return whether an approval is for a customer and, if it says so, one partner of a month."""
+    said, after = chain.first, add_months(month, 1)
+    held = seen.links_of("customer", customer, PARTNER, said["partner"])
+    is_sold = any(link["valid_from"] < after and month < link["valid_to"] for link in held)
+    return said["customer"] in ("", customer) and bool(is_sold or not said["partner"])
 
 
 def _below(

@@ -139,8 +139,8 @@ def _at_siblings(seen: Seen, served: Sequence[Move], won: Sequence[Move]) -> lis
             in_house[house].add((one.partner, one.booked))
     found = defaultdict[str, list[Move]](list)
     for one in won:
-        house = {of for house in seen.houses_of(one.partner) for of in in_house[house]}
-        regions = {region for partner, region in house if partner != one.partner}
+        branches = {of for house in seen.houses_of(one.partner) for of in in_house[house]}
+        regions = {region for partner, region in branches if partner != one.partner}
         if regions and (not one.is_unfit or one.unfit[0]["home"] in regions):
             found[one.partner].append(one)
     return [mine for _, mine in sorted(found.items()) if len(mine) >= _FEWEST]
