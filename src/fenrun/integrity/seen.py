@@ -193,7 +193,7 @@ class Seen:
 
     @cached_property
     def goods_paid(self) -> Mapping[str, Decimal]:
-        """How much of a payment is the price of goods that its customer sold the payer, if any is.
+        """The part of each payment that is the price of goods which its customer sold the payer.
 
         The payment names the trade, or is of its amount and near its day. No goods are paid twice.
         """
@@ -209,7 +209,7 @@ class Seen:
                 trade, is_near = row["trade"], abs(paid["day"] - row["day"]) <= _NEAR
                 is_same = is_near and row["amount"] == left[trade] == whole
                 is_of = paid["reference"] == trade or is_same
-                if is_of and self.acts_for(paid["payer"], row["buyer"], paid["day"]):
+                if is_of and self.represents(paid["payer"], row["buyer"], paid["day"]):
                     found[paid["payment"]] = min(whole, left[trade])
                     left[trade] -= found[paid["payment"]]
                     break
@@ -280,7 +280,7 @@ class Seen:
         """
         return self._above(party, day) | self._owned_identities.get(party, set())
 
-    def acts_for(self, one: str, other: str, day: date) -> bool:
+    def represents(self, one: str, other: str, day: date) -> bool:
         """Return whether what a party does or pays on a day is another's: of its house, or of who
         works for it.
         """

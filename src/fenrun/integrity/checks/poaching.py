@@ -99,10 +99,10 @@ def _contact(seen: Seen, customer: str, partner: str, day: date) -> str:
 
 
 def _is_of_vendor(seen: Seen, event: Known, partner: str) -> bool:
-    """Return whether who acts is one of the vendor's people, and does not act for a partner."""
+    """Return whether who acts is one of the vendor's people, and does not represent a partner."""
     actor = event["actor"]
     is_vendors = actor in seen.callers | seen.reps or seen.kinds.get(actor) == REP
-    return is_vendors and not seen.acts_for(actor, partner, event["at"].date())
+    return is_vendors and not seen.represents(actor, partner, event["at"].date())
 
 
 def _alert(seen: Seen, partner: str, ones: Sequence[Association], chance: float) -> Alert:

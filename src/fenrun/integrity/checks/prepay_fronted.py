@@ -65,7 +65,7 @@ def paid_by(seen: Seen, row: Known) -> set[str]:
     sellers = seen.sellers(customer, day)
     if seen.are_one_house(payer, customer, day):
         return sellers & {payer}
-    return {seller for seller in sellers if seen.acts_for(payer, seller, day)}
+    return {seller for seller in sellers if seen.represents(payer, seller, day)}
 
 
 def given_for(seen: Seen, paid: Known) -> list[Known]:
