@@ -152,7 +152,7 @@ def _is_lent(seen: Seen, order: Order, as_own: Order | None) -> bool:
 
 
 def _month(order: Order) -> str:
-    return f"{order['day']:%Y-%m}"
+    return str(order["day"])[:7]
 
 
 def _is_foreign(order: Order) -> bool:
