@@ -15,6 +15,7 @@ from tests.pricing.workspace import Charge, book, charge, workspace
 
 _MONTHS = ("07", "08", "09")
 _LATER = ("08-09", "09-09", "10-09")
+_MUCH_LATER = ("08-21", "09-21", "10-21")
 _CUSTOMERS = (
     "STEADY",  # 15 of 70 a month, in two parts: 55
     "QUARTER",  # 27 of 210 in September: 183 of 300
@@ -42,10 +43,11 @@ _CUSTOMERS = (
     "HAS-LEFT",  # 60 in October, when it has left its partner
     "MONTH-LATER",  # 9 % of each month in the month after; July is ten times the others
     "TOO-MUCH-LATER",  # 20 % so: 560 of 1,000
+    "MUCH-LATER",  # the same, late in the month after
 )
 _BELOW = {"STEADY", "TOO-MUCH", "NOT-RETURNED", "RATE", "BY-OWNER", "BY-BANK", "SOLD-LESS"}
 _BELOW |= {"BY-SISTER", "BY-EMPLOYEE", "SOLD-ONCE", "SOLD-OTHERS", "HAS-LEFT", "TOO-MUCH-LATER"}
-_BELOW |= {"UNIT-PRICE"}
+_BELOW |= {"UNIT-PRICE", "MUCH-LATER"}
 _NOTHING_PASSED_ON = ("RETURNED", "TOPPED-UP", "HALF-YEAR", "BY-OTHERS", "SOLD-GOODS")
 _NOTHING_PASSED_ON += ("SOLD-UNNAMED", "OF-BOTH")
 _TRADES = "trades:\n" + "".join(
@@ -104,8 +106,9 @@ _PAID = (
     ("HAS-LEFT", "P1", "10-09", "60", "transfer"),
     *(("MONTH-LATER", "P1", day, of, "transfer") for day, of in zip(_LATER, ("63", "6.3", "6.3"))),
     *(
-        ("TOO-MUCH-LATER", "P1", day, of, "transfer")
-        for day, of in zip(_LATER, ("140", "14", "14"))
+        (who, "P1", day, of, "transfer")
+        for who, days in (("TOO-MUCH-LATER", _LATER), ("MUCH-LATER", _MUCH_LATER))
+        for day, of in zip(days, ("140", "14", "14"))
     ),
 )
 
@@ -172,5 +175,5 @@ def test_who_pays_less_than_the_floor_after_what_is_passed_on(tmp_path: Path) ->
     assert [row.key for row in said["RATE"].evidence] == ["F1", "RATE passed-on 2024-08"]
     assert len(said["STEADY"].evidence) == 7  # the floor, and six payments
     assert said["BY-OWNER"].parties == ("P1", "X1") and said["STEADY"].parties == ("P1",)
-    later = said["TOO-MUCH-LATER"]
-    assert (later.start, later.end) == (date(2024, 7, 2), date(2024, 9, 2))
+    for later in (said["TOO-MUCH-LATER"], said["MUCH-LATER"]):
+        assert (later.start, later.end) == (date(2024, 7, 2), date(2024, 9, 2))

@@ -3,13 +3,13 @@
 A fact against the terms: the list price, the floor, and what is passed on, which is a figure
 `passed-on` of the customer, or a payment (transfer or refund) from the partner, its house or who
 works for it, beyond the price of goods that the customer sold it. What is billed is at the floor
-or above it, else the sale is below the floor already (`dumping`). A payment is of what was
-bought since the one before it, so that a rebate of a quarter is not taken for one of a month. No
-payment says whether it is of months up to its own or up to the one before: it is below the floor
-if it is so either way. A refund passes on only what it gives back above what was returned, or was
-paid in and not used; what it was given to prepay (`prepay-fronted`) is no rebate, nor is what the
-customer's own house gives it. What an approval grants is no break, and a figure and the
-payment of it are one.
+or above it, else the sale is below the floor already (`dumping`). A payment is of what was bought
+since the one before it, so that a rebate of a quarter is not taken for one of a month. No payment
+says whether it is of months up to its own or up to the one before: it is below the floor if it is
+so either way. A refund passes on only what it gives back above what was returned, or was paid in
+and not used; what it was given to prepay (`prepay-fronted`) is no rebate, nor is what the
+customer's own house gives it. What an approval grants is no break, and a figure and the payment of
+it are one.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ _BACK, _IN = ("transfer", "refund"), ("invoice", "prepay", "top-up")
 _NOTHING = Decimal(0)
 _HALF = 15
 """The last day of the first half of a month."""
+_NOISE = Decimal("0.1")
+"""By how much of a rebate it can differ from the next for reasons of its own."""
 _ROUNDED = Decimal("0.005")
 """By how much rounding alone can bring a month below a floor."""
 Key = tuple[str, str]
@@ -200,9 +202,11 @@ def _of_payments(
     The first is of as long as mostly lies between two; a single one of all months before it.
     One that is also of months that are not looked at is left out. The last month of each is its own
     or the one before: that where it is paid in the first half of one, and nobody knows what that
-    will be billed. So they are read first, then all the one way, and all the other.
+    will be billed. So they are read, then all the one way, and all the other; the likeliest is the
+    first of those in which what is passed on is as steady a part of what was billed as in any.
     """
-    readings = []
+    readings, steady = [], []
+    bought = sums[0].get(key, {})
     for last_month in (_billed, _first_day, _month_before):
         by_month = defaultdict[date, list[Known]](list)
         for row in paid:
@@ -210,7 +214,22 @@ def _of_payments(
         found = list(_since_the_last(seen, key, by_month, sums))
         if found:
             readings.append([one for one in found if one.amount > 0])
-    return readings
+            steady.append(_differing([_part(one, bought) for one in found]))
+    best = next((n for n, of in enumerate(steady) if of <= min(steady) + _NOISE), 0)
+    return [*readings[best : best + 1], *readings[:best], *readings[best + 1 :]]
+
+
+def _part(one: PassedOn, bought: Mapping[date, Decimal]) -> Decimal:
+    """Return the part that is passed on of what months were billed; all of it where that is
+    nothing.
+    """
+    billed = sum((bought.get(month, _NOTHING) for month in one.months), _NOTHING)
+    return WIDE.divide(one.amount, billed) if billed > 0 else Decimal(1)
+
+
+def _differing(parts: Sequence[Decimal]) -> Decimal:
+    """Return by how much of the largest some parts differ."""
+    return 1 - WIDE.divide(min(parts), max(parts)) if max(parts) else _NOTHING
 
 
 def _since_the_last(
