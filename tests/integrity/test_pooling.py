@@ -17,7 +17,7 @@ _LATE = {
     # five customers of others, whose orders of 28 September are registered for a partner
     "P5": _CUSTOMERS[:5],  # nobody says why
     "P6": _CUSTOMERS[5:10],  # each customer consented before
-    "P7": _CUSTOMERS[10:15],  # the partner itself says that they consented
+    "P7": _CUSTOMERS[10:15],  # the partner itself, or who works for it, says that they consented
     "P8": _CUSTOMERS[15:20],  # two of them consented: three are left
 }
 _CONSENT = {"P6": 5, "P7": 5, "P8": 2}
@@ -42,12 +42,13 @@ def _links() -> Iterator[str]:
         for customer in customers:
             order = f"of: order, issuer: Beichen Cloud, subject: L-{customer}"
             yield f"{order}, role: partner, party: {partner}"
+    yield "of: party, subject: CLERK, role: employer, party: P7"
 
 
 def _events() -> Iterator[str]:
     for partner, count in _CONSENT.items():
-        for customer in _LATE[partner][:count]:
-            actor = partner if partner == "P7" else f"{customer}-user"
+        for number, customer in enumerate(_LATE[partner][:count]):
+            actor = ("P7", "CLERK")[number % 2] if partner == "P7" else f"{customer}-user"
             yield (
                 f"event: {partner}-{customer}, at: '2024-09-20T08:00:00Z', kind: consent,"
                 f" actor: {actor}, customer: {customer}, party: {partner}"

@@ -144,9 +144,11 @@ class Seen:
         return {row["actor"] for row in self.events if row["kind"] == "call" and not row["party"]}
 
     def has_consented(self, customer: str, partner: str) -> bool:
-        """Return whether somebody other than a partner consented to it for a customer."""
+        """Return whether somebody consented to a partner for a customer, not as one of its own."""
         return any(
-            event["kind"] == "consent" and event["party"] == partner and event["actor"] != partner
+            event["kind"] == "consent"
+            and event["party"] == partner
+            and not self.represents(event["actor"], partner, event["at"].date())
             for event in self.events_about(customer)
         )
 
