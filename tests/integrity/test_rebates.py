@@ -40,6 +40,7 @@ _CUSTOMERS = (
     "OF-BOTH",  # 60, from who owns its partner and itself
     "UNIT-PRICE",  # 7 of 70 a month, for 100 units that are not to be sold below 0.65
     "UNIT-GRANTED",  # the same, but 0.60 is approved
+    "FIRST-OF-TWO",  # 19 of July and August, then 9 of September: of August alone 51 of 100
     "HAS-LEFT",  # 60 in October, when it has left its partner
     "MONTH-LATER",  # 9 % of each month in the month after; July is ten times the others
     "TOO-MUCH-LATER",  # 20 % so: 560 of 1,000
@@ -103,6 +104,8 @@ _PAID = (
     *((who, "P1", "09-25", "60", "transfer") for who in ("SOLD-UNNAMED", "SOLD-OTHERS")),
     ("OF-BOTH", "X1", "09-25", "60", "transfer"),
     *((customer, "P1", f"{month}-25", "7", "transfer") for customer in _UNITS for month in _MONTHS),
+    ("FIRST-OF-TWO", "P1", "08-25", "19", "transfer"),
+    ("FIRST-OF-TWO", "P1", "09-25", "9", "transfer"),
     ("HAS-LEFT", "P1", "10-09", "60", "transfer"),
     *(("MONTH-LATER", "P1", day, of, "transfer") for day, of in zip(_LATER, ("63", "6.3", "6.3"))),
     *(

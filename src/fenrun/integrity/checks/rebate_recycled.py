@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from math import ceil
-from statistics import median
+from statistics import median_high
 from typing import Any
 
 import pyarrow as pa
@@ -199,11 +198,11 @@ def _of_payments(
 ) -> Readings:
     """Return what payments to a customer pass on, each of what it bought since the one before it.
 
-    The first is of as long as mostly lies between two; a single one of all months before it.
-    One that is also of months that are not looked at is left out. The last month of each is its own
-    or the one before: that where it is paid in the first half of one, and nobody knows what that
-    will be billed. So they are read, then all the one way, and all the other; the likeliest is the
-    first of those in which what is passed on is as steady a part of what was billed as in any.
+    A single one is of all months before it. One that is also of months that are not looked at is
+    left out. The last month of each is its own or the one before: that where it is paid in the
+    first half of one, and nobody knows what that will be billed. So they are read, then all the one
+    way, and all the other; the likeliest is the first of those in which what is passed on is as
+    steady a part of what was billed as in any.
     """
     readings, steady = [], []
     bought = sums[0].get(key, {})
@@ -214,17 +213,15 @@ def _of_payments(
         found = list(_since_the_last(seen, key, by_month, sums))
         if found:
             readings.append([one for one in found if one.amount > 0])
-            steady.append(_differing([_part(one, bought) for one in found]))
+            steady.append(_differing([_part(one.amount, one.months, bought) for one in found]))
     best = next((n for n, of in enumerate(steady) if of <= min(steady) + _NOISE), 0)
     return [*readings[best : best + 1], *readings[:best], *readings[best + 1 :]]
 
 
-def _part(one: PassedOn, bought: Mapping[date, Decimal]) -> Decimal:
-    """Return the part that is passed on of what months were billed; all of it where that is
-    nothing.
-    """
-    billed = sum((bought.get(month, _NOTHING) for month in one.months), _NOTHING)
-    return WIDE.divide(one.amount, billed) if billed > 0 else Decimal(1)
+def _part(amount: Decimal, months: Sequence[date], bought: Mapping[date, Decimal]) -> Decimal:
+    """Return which part an amount is of what months were billed; all where that is nothing."""
+    billed = sum((bought.get(month, _NOTHING) for month in months), _NOTHING)
+    return WIDE.divide(amount, billed) if billed > 0 else Decimal(1)
 
 
 def _differing(parts: Sequence[Decimal]) -> Decimal:
@@ -239,20 +236,39 @@ def _since_the_last(
     sums: tuple[Amounts, Amounts],
 ) -> Iterator[PassedOn]:
     """Yield what payments pass on, by the last month that they are of."""
-    days = sorted(by_month)
-    bought = sums[0].get(key, {}).keys()
-    steps = [_apart(first, then) for first, then in pairwise(days)]
+    bought = sums[0].get(key, {})
     looked_at = {date.fromisoformat(f"{month}-01") for month in seen.period.months}
-    whole = _apart(min(bought, default=days[0]), days[0]) + 1
-    usual = ceil(median(steps)) if steps else whole
-    for day, length in zip(days, [usual, *steps]):
-        months, of = _months_until(day, length), by_month[day]
-        if looked_at.issuperset(months) and not bought.isdisjoint(months):
-            since = _months_until(_first_day(of[-1]["day"]), length)
+    for months, of in _with_months(by_month, bought, looked_at):
+        if looked_at.issuperset(months) and not bought.keys().isdisjoint(months):
+            since = _months_until(_first_day(of[-1]["day"]), len(months))
             evidence = (Evidence("passed-on", "payments", row["payment"]) for row in of)
             by = frozenset(who for row in of for who in (row["payer"], *row["partners"]))
             amount = _given(seen, key, of, since, sums)
             yield PassedOn(months, amount, _NOTHING, tuple(evidence), by)
+
+
+def _with_months(
+    by_month: Mapping[date, Sequence[Known]], bought: Mapping[date, Decimal], looked_at: set[date]
+) -> list[tuple[tuple[date, ...], Sequence[Known]]]:
+    """Return payments by the last month that they are of, each with the months since the last.
+
+    The first is of as many as most are, but of all before it if it would be a larger part of what
+    was billed than any other.
+    """
+    days = sorted(by_month)
+    steps = [_apart(first, then) for first, then in pairwise(days)]
+    whole = _months_until(days[0], _apart(min(bought, default=days[0]), days[0]) + 1)
+    usual = _months_until(days[0], median_high(steps)) if steps else whole
+    found = [usual, *(_months_until(day, length) for day, length in zip(days[1:], steps))]
+    parts = [
+        _part(sum((row["amount"] for row in by_month[day]), _NOTHING), months, bought)
+        for day, months in zip(days, found)
+        if looked_at.issuperset(months)
+    ]
+    is_seen = len(parts) > 1 and looked_at.issuperset(usual) and len(usual) < len(whole)
+    if is_seen and parts[0] > max(parts[1:]) * (1 + 2 * _NOISE):
+        found[0] = whole
+    return [(months, by_month[day]) for day, months in zip(days, found)]
 
 
 def _first_day(day: date) -> date:
