@@ -26,7 +26,7 @@ _CUSTOMERS = (
     "APPROVED",  # 15 of 70 a month, but half of the list is approved; it came on 2 July
     "DECLARED",  # 10 %, and its payment of 7: one and the same
     "HALF-YEAR",  # a figure of months of which some are not looked at
-    "RATE",  # 20 % declared of August alone: 56 of 100
+    "RATE",  # 20 % declared of August alone: 61.6 of 110, of which P9 sold it 10
     "BY-OWNER",  # 60 of 210, from who owns its partner
     "BY-BANK",  # the same, from who has its partner's bank account
     "BY-SISTER",  # the same, from another firm of its partner's group
@@ -126,6 +126,8 @@ def _charges() -> Iterator[Charge]:
             }
             times = 10 if customer.endswith("-LATER") and month == "07" else 1
             yield charge(f"A{number}", f"{100 * times}", f"{70 * times}", **days)
+            if customer == "RATE":
+                yield charge(f"A{number}", "10", "7", **days, x_OrderId="BY-P9")
             if customer == "RETURNED" and month == "08":
                 yield charge(f"A{number}", "-21", "-15", **days, ServiceName="Returned")
 
@@ -141,6 +143,7 @@ def _book() -> str:
         ("X5", "employer", "P1"),
     ):
         holds += f"  - {{of: party, subject: {who}, role: {role}, party: {party}}}\n"
+    holds += "  - {of: order, issuer: Beichen Cloud, subject: BY-P9, role: partner, party: P9}\n"
     parties = "parties:\n  - {party: X1, kind: unit}\n  - {party: P1, kind: partner}\n"
     banks = "identities:\n" + "".join(
         f"  - {{party: {party}, kind: bank, value: one}}\n" for party in ("P1", "X2")
@@ -177,6 +180,7 @@ def test_who_pays_less_than_the_floor_after_what_is_passed_on(tmp_path: Path) ->
     said = {alert.customers[0]: alert for alert in outcome.alerts}
     assert [row.key for row in said["RATE"].evidence] == ["F1", "RATE passed-on 2024-08"]
     assert len(said["STEADY"].evidence) == 7  # the floor, and six payments
+    assert said["RATE"].parties == ("P1",)
     assert said["BY-OWNER"].parties == ("P1", "X1") and said["STEADY"].parties == ("P1",)
     for later in (said["TOO-MUCH-LATER"], said["MUCH-LATER"]):
         assert (later.start, later.end) == (date(2024, 7, 2), date(2024, 9, 2))

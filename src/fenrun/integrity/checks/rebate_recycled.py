@@ -414,19 +414,26 @@ def _is_below(of: Mapping[date, MonthSums], passed: PassedOn, whole: Decimal) ->
 
 
 def _alert(seen: Seen, customer: str, below: Sequence[tuple[str, PassedOn]]) -> Alert:
+    """Return what is below floors, with who passed it on; where a figure alone says so, with the
+    partner that sold most of it in a month.
+    """
     months = sorted({month for _, one in below for month in one.months})
     sold = seen.query(
-        "SELECT group_id, partner, day, last FROM sold WHERE customer = ? AND month IN ("
+        "SELECT group_id, partner, day, last, effective FROM sold WHERE customer = ? AND month IN ("
         + ", ".join(f"DATE '{month}'" for month in months)
         + ") ORDER BY ALL",
         [customer],
     )
-    credited = {row["partner"] for row in sold} - {""}
-    parties = {who for _, one in below for who in one.parties} & {*credited, *seen.kinds}
+    sellers = defaultdict[date, dict[str, Decimal]](lambda: defaultdict(Decimal))
+    for row in sold:
+        sellers[_first_day(row["day"])][row["partner"]] += row["effective"]
+    most = {max(sorted(of), key=lambda partner: of[partner]) for of in sellers.values()}
+    known = {row["partner"] for row in sold} | set(seen.kinds)
+    parties = {who for _, one in below for who in one.parties} & known
     floors = (Evidence("floor", "floors", floor) for floor in sorted({name for name, _ in below}))
     passed = (row for _, one in below for row in one.evidence)
     return Alert(
-        parties=tuple(sorted(parties or credited)),
+        parties=tuple(sorted((parties or most) - {""})),
         customers=(customer,),
         start=min(row["day"] for row in sold),
         end=max(row["last"] for row in sold),
