@@ -107,17 +107,24 @@ def _gathered(seen: Seen, orders: Sequence[Order]) -> Outcome:
     for partner, count in sorted(found.items()):
         mine = [order for pair in sorted(foreign) if pair[0] == partner for order in pairs[pair]]
         if count >= _MANY and len({order["own"] for order in mine}) >= _FEWEST:
+            height = _at_its_height(mine)
             chance = by_dealing([Draw(count, drawn[partner], len(foreign), len(pairs))])
-            alerts.append(_alert(seen, partner, _at_its_height(mine), chance))
+            if height:
+                alerts.append(_alert(seen, partner, height, chance))
     return Outcome(sum(count >= _MANY for count in drawn.values()), alerts)
 
 
 def _at_its_height(orders: Sequence[Order]) -> list[Order]:
-    """Return orders of the months with a third of the customers of that with most, or more."""
+    """Return orders of the months with a third of the customers of that with most, or more.
+
+    None where no month has three: projects come one by one, and a tier is made together.
+    """
     customers = defaultdict[str, set[str]](set)
     for order in orders:
         customers[_month(order)].add(order["customer"])
     most = max(map(len, customers.values()))
+    if most < _FEWEST:
+        return []
     return [order for order in orders if 3 * len(customers[_month(order)]) >= most]
 
 
