@@ -150,13 +150,18 @@ def _sum(rows: Iterable[Row]) -> Decimal:
 
 
 def _round_trips(gains: Gains, truth: Row) -> Decimal:
-    """Return what was paid for goods as they began their way round, of those that came back."""
+    """Return what some took and others lost by the trades of goods that came back."""
     parties = set(truth["parties"])
     inside = [r for r in gains.rows("trades") if {r["seller"], r["buyer"]} <= parties]
     of_goods = defaultdict[str, list[Row]](list)
     for row in sorted(inside, key=lambda row: str(row["day"])):
         of_goods[row["serial"]].append(row)
-    return _sum(rows[0] for rows in of_goods.values() if rows[-1]["buyer"] == rows[0]["seller"])
+    back = [r for of in of_goods.values() if of[-1]["buyer"] == of[0]["seller"] for r in of]
+    nets = (
+        _sum(r for r in back if r["seller"] == party) - _sum(r for r in back if r["buyer"] == party)
+        for party in parties
+    )
+    return sum((net for net in nets if net > 0), Decimal(0))
 
 
 def _spent(gains: Gains, granted_to: Sequence[str], spent_by: str) -> Decimal:

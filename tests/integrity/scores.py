@@ -23,7 +23,7 @@ from tests.integrity.gains import Gains
 from tests.integrity.markets import YEAR, Row, found, is_about, market_of
 
 SIZES, LEVELS = (30, 60, 120), (0, 1, 2, 3)
-_SEEDS = {30: (811,), 60: (812,), 120: (813,)}
+_SEEDS = {30: (821, 824), 60: (822, 825), 120: (823, 826)}
 """Seeds that no check was looked at with."""
 _NEAR = Decimal("0.1")
 """How far from the true amount one may be, as part of it."""
@@ -270,16 +270,22 @@ def page(total: Scores) -> str:
 _LIMITS = """\
 ## What the figures do not say
 
-- Each scheme of a size and level is one market here, so intervals are wide: 1.00 says that none of
+- Each scheme of a size and level is two markets here, so intervals are wide: 1.00 says that none of
   a few was missed.
 - What a case says is off where it has other rows than its scheme: customers of the same rep or
   partner who did the same honestly make it more, orders that look like any other make it less.
 - Well concealed schemes are small: four customers that a rep hands over, three that use nothing,
   three that change their branch. In a market of 30 partners as many come together by chance, and
   are left be; a lower threshold would raise as many cases about the honest.
-- False cases of G04 and G09 name a partner with customers or late orders of others, for a reason
+- The truth of a ring (G06) is what some took and others lost by its trades, as a case says it.
+- False cases of G01, G03 and G09 name a partner with customers or orders of others, for a reason
   that no table says. Several schemes at once, which markets here have and few vendors do, make
   more of these.
+- Whoever made these markets knew the checks. Five markets of another hand, who knew their contract
+  and the documentation alone (12 worlds each with 48 schemes, four levels, thirty look-alikes),
+  were looked at as well; the last two after checks had been changed by the others. Of their 96
+  schemes all were found, with 7 false of 109 cases, one of them in 4,161 partner-months of honest
+  worlds; 82 amounts were within a tenth, and all but six without its own measure of rings.
 """
 
 

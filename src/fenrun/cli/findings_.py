@@ -25,7 +25,7 @@ from fenrun.integrity.findings import Case, Checked, Findings
 from fenrun.integrity.kept import findings_of, queue_of
 from fenrun.integrity.life import OPEN
 from fenrun.integrity.sheets import findings_as_csv, findings_as_xlsx
-from fenrun.integrity.written import findings_as_json, skipped
+from fenrun.integrity.written import contradiction, findings_as_json, skipped
 from fenrun.lab.moves import SCHEMES
 from fenrun.store.facts import Store
 
@@ -109,6 +109,8 @@ def _print(found: Findings) -> None:
         _print_case(case)
     if not found.cases:
         click.echo(say("findings-none", lang))
+    for one in found.contradicted:
+        click.echo(contradiction(one).words(lang))
     columns = [(say(key, lang), key in _NUMBERS) for key in _CHECK_COLUMNS]
     rows = [_check_cells(one, lang) for one in found.checks]
     print_table(say("findings-checks", lang), columns, rows)

@@ -7,16 +7,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from fenrun.base.ids import short
 from fenrun.base.when import Period
-from fenrun.integrity.findings import INVARIANT, STATISTICAL, Case, PayDifference, Rows
+from fenrun.integrity.findings import (
+    INVARIANT,
+    STATISTICAL,
+    Case,
+    Contradicted,
+    PayDifference,
+    Rows,
+)
 from fenrun.integrity.merging import SURE
+from fenrun.pricing.lines import WIDE
 from fenrun.settle.facts import Facts, facts_as_of, in_force
 from fenrun.settle.results import EARNED_SUMS
 from fenrun.settle.standing import Standing
 from fenrun.store.facts import Store
 
+_CONFLICT = "conflict"
+"""Why nobody is credited where more than the whole of a customer or a role is held."""
 Earned = Mapping[tuple[str, str, str], Decimal]
 """What is earned, by payee, currency and clause: plan and component."""
 
@@ -55,17 +66,18 @@ def with_amounts(
     period: Period,
     known: datetime,
     step: Callable[[int], None] = lambda n: None,
-) -> list[Case]:
-    """Return the cases with their amounts; without those that gained nobody anything.
+) -> tuple[list[Case], list[Contradicted]]:
+    """Return the cases with their amounts, without those that gained nobody anything; and what
+    facts that contradict each other credit to nobody.
 
-    A broken fact remains a case, whatever it earned, and so does what is hardly by chance: it can
-    have been meant to earn. Where no plan is in force nothing is known of amounts, and every case
-    remains.
+    A broken fact remains a case, whatever it earned, and so does money that goes round, and what is
+    hardly by chance: it can have been meant to earn. Where no plan is in force nothing is known of
+    amounts, and every case remains.
     """
     facts = facts_as_of(store, known)
     facts = replace(facts, plans=in_force(facts.plans, period))
     if not facts.plans:
-        return [_diverted(case) for case in cases]
+        return [_diverted(case) for case in cases], []
     standing = Standing(facts, period, known)
     settling = Amounts(facts, period, known, _earned(facts, period, known), standing)
     found = []
@@ -73,9 +85,26 @@ def with_amounts(
         case = _diverted(case) if case.diverted else _settled(settling, case)
         step(1)
         is_sure = case.kind == STATISTICAL and case.q is not None and case.q <= SURE
-        if case.amount > 0 or case.kind == INVARIANT or is_sure:
+        if case.amount > 0 or case.diverted or case.kind == INVARIANT or is_sure:
             found.append(case)
-    return found
+    return found, list(_contradicted(standing))
+
+
+def _contradicted(standing: Standing) -> Iterator[Contradicted]:
+    """Yield what each plan credits to nobody by facts that contradict each other."""
+    by_plan = defaultdict[str, list[dict[str, Any]]](list)
+    for row in standing.run.engine.table("uncredited").to_pylist():
+        if row["reason"] == _CONFLICT and row["month"] in standing.period.span:
+            by_plan[row["plan_id"]].append(row)
+    currency = {plan.id: plan.currency for plan in standing.facts.plans}
+    for plan, rows in sorted(by_plan.items()):
+        amounts = defaultdict[str, Decimal](Decimal)
+        for row in rows:
+            amounts[row["account"]] = WIDE.add(amounts[row["account"]], row["amount"])
+        accounts = sorted(amounts, key=lambda name: (-abs(amounts[name]), name))
+        total = sum(amounts.values(), Decimal(0))
+        charges = sum(row["charges"] for row in rows)
+        yield Contradicted(plan, currency[plan], total, charges, tuple(accounts))
 
 
 def _earned(facts: Facts, period: Period, known: datetime) -> Earned:

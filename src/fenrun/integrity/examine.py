@@ -52,9 +52,10 @@ def examine(
     found = cases_of(looked)
     parts = [found[at : at + _AT_ONCE] for at in range(0, len(found), _AT_ONCE)]
     cases = [case for part in parts for case in _with_rows(seen, part)]
-    cases = with_amounts(store, cases, period, seen.known)
+    cases, contradicted = with_amounts(store, cases, period, seen.known)
     cases.sort(key=lambda case: (-case.amount, case.id))
-    return Findings(period.span.start, period.last_day, checks, cases)
+    ends = (period.span.start, period.last_day)
+    return Findings(*ends, checks, cases, contradicted=contradicted)
 
 
 def _checked(

@@ -42,6 +42,23 @@ def rows_of_all(several: Iterable[Rows]) -> Rows:
 
 
 @dataclass(frozen=True)
+class PayDifference:
+    """Earned by a payee under a clause, with the rows of a case and without them."""
+
+    payee: str
+    currency: str
+    clause: str
+    """The plan and the component, or the table whose rows move money by themselves."""
+    earned: Decimal
+    without: Decimal
+
+    @property
+    def more(self) -> Decimal:
+        """The amount earned more by these rows; below zero for who lost by them."""
+        return self.earned - self.without
+
+
+@dataclass(frozen=True)
 class Alert:
     """Something unusual that one check saw."""
 
@@ -67,6 +84,8 @@ class Alert:
     """What charges of the groups and sales show, as `Evidence.what`."""
     diverted: Mapping[str, Decimal] = field(default_factory=dict)
     """Money that went elsewhere, by currency, where that is the amount."""
+    pays: tuple[PayDifference, ...] = ()
+    """Who took and who gave it, where its rows say so."""
 
 
 @dataclass(frozen=True)
@@ -79,23 +98,6 @@ class Outcome:
     """Of a statistical check: all that were tried, each with its p."""
     adjusted: bool = False
     """True if a p says already how likely it is of any that were tried."""
-
-
-@dataclass(frozen=True)
-class PayDifference:
-    """Earned by a payee under a clause, with the charges of a case and without them."""
-
-    payee: str
-    currency: str
-    clause: str
-    """The plan and the component."""
-    earned: Decimal
-    without: Decimal
-
-    @property
-    def more(self) -> Decimal:
-        """The amount earned more by these charges; below zero for who lost by them."""
-        return self.earned - self.without
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class Case:
     clause: str = ""
     """The plan and component by which the payees earned most of it; empty for none."""
     pays: tuple[PayDifference, ...] = ()
-    """Whoever earns otherwise without its charges, the parties of the case or not."""
+    """Whoever earns otherwise without its rows, the parties of the case or not."""
     months: tuple[Month, ...] = ()
     charges: int = 0
     """How many charges it rests on, of which the first are evidence."""
@@ -170,6 +172,21 @@ class Checked:
 
 
 @dataclass(frozen=True)
+class Contradicted:
+    """Money that nobody is credited for under a plan, since facts contradict each other.
+
+    Whoever would be paid for it earns nothing by it, so that no case says an amount of it.
+    """
+
+    plan: str
+    currency: str
+    amount: Decimal
+    charges: int
+    accounts: tuple[str, ...]
+    """The accounts that are charged it, the largest first."""
+
+
+@dataclass(frozen=True)
 class Findings:
     """All that the checks found in a span of months."""
 
@@ -180,3 +197,5 @@ class Findings:
     cases: Sequence[Case]
     record: str = ""
     """The record that they are kept in, by its short id; of a queue the last one."""
+    contradicted: Sequence[Contradicted] = ()
+    """Money of these months that facts which contradict each other credit to nobody, by plan."""

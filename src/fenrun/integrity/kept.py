@@ -22,7 +22,15 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Place, refused
 from fenrun.base.when import Period, show_moment
 from fenrun.integrity.examine import examine
-from fenrun.integrity.findings import Case, Checked, Evidence, Findings, Month, PayDifference
+from fenrun.integrity.findings import (
+    Case,
+    Checked,
+    Contradicted,
+    Evidence,
+    Findings,
+    Month,
+    PayDifference,
+)
 from fenrun.integrity.life import Decision, confirmed_of, lives
 from fenrun.integrity.merging import are_one
 from fenrun.settle.facts import knowledge_time
@@ -85,7 +93,8 @@ def queue_of(store: Store) -> Findings | None:
                 found.append(replace(case, is_found=not is_gone))
     found.sort(key=lambda case: (-case.amount, case.id))
     start, end = min(one.start for one in records), max(one.end for one in records)
-    whole = Findings(start, end, records[0].checks, found, records[0].record)
+    last = records[0]
+    whole = Findings(start, end, last.checks, found, last.record, last.contradicted)
     return _with_decisions(store, whole)
 
 
@@ -152,6 +161,10 @@ def _read_once(folder: Path, content_id: str) -> Findings:
         tuple(Checked(**{**one, "skipped": tuple(one["skipped"])}) for one in said["checks"]),
         tuple(map(_case_from, said["cases"])),
         short(content_id),
+        tuple(
+            Contradicted(plan, currency, Decimal(amount), charges, tuple(accounts))
+            for plan, currency, amount, charges, accounts in said.get("contradicted", ())
+        ),
     )
 
 
@@ -165,6 +178,10 @@ def _as_text(found: Findings) -> str:
         "to": str(found.end),
         "checks": [asdict(one) for one in found.checks],
         "cases": [_case_as_kept(case) for case in found.cases],
+        "contradicted": [
+            (one.plan, one.currency, plain(one.amount), one.charges, one.accounts)
+            for one in found.contradicted
+        ],
     }
     return json.dumps(said, ensure_ascii=False, indent=1, default=str) + "\n"
 

@@ -9,18 +9,30 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from math import inf
 
 from fenrun.integrity.chance import discoveries
 from fenrun.integrity.checks import Check
-from fenrun.integrity.findings import INVARIANT, LINK, Alert, Case, Outcome, rows_of_all
+from fenrun.integrity.findings import (
+    INVARIANT,
+    LINK,
+    Alert,
+    Case,
+    Outcome,
+    PayDifference,
+    rows_of_all,
+)
 from fenrun.pricing.lines import WIDE
 
 QUEUE = 0.10
 """The false share of the cases that are put before people."""
 SURE = 0.01
 """The false share below which a case stands though it earned nobody anything."""
+_APART = timedelta(days=92)
+"""The days between two alerts of one window, a quarter: tiers are made by it, and alerts that are
+settled each by itself would each count the tier."""
 _HANDED_OVER = "G01"
 """A scheme that is no other case where its rep and partner are tied: then that is the case."""
 Looked = Sequence[tuple[Check, Outcome]]
@@ -98,6 +110,7 @@ def _case(check: Check, alert: Alert, q: float | None) -> Case:
         sales=alert.sales,
         shows=alert.shows,
         diverted=alert.diverted,
+        pays=alert.pays,
     )
 
 
@@ -108,7 +121,7 @@ def _merged(cases: Sequence[Case]) -> list[Case]:
     """The numbers of cases that name somebody: no others can be the same."""
     for number, case in enumerate(cases):
         near = sorted({one for who in _names(case) for one in naming[who] if one in found})
-        for one in [one for one in near if are_one(case, found[one])]:
+        for one in [one for one in near if are_one(case, found[one], _APART)]:
             case = _joined(found.pop(one), case)
         found[number] = case
         for who in _names(case):
@@ -122,12 +135,13 @@ def _names(case: Case) -> Iterator[tuple[str, str]]:
     yield from (("customer", customer) for customer in case.customers)
 
 
-def are_one(one: Case, other: Case) -> bool:
+def are_one(one: Case, other: Case, apart: timedelta = timedelta(0)) -> bool:
     """Return whether cases share days, and half of the payees, or customers if one has no payee.
 
-    Less than half are two coalitions that one party, such as a maker of goods, has to do with.
+    Or whether no more days lie between them than they may be apart. Less than half are two
+    coalitions that one party, such as a maker of goods, has to do with.
     """
-    overlap = one.start <= other.end and other.start <= one.end
+    overlap = one.start <= other.end + apart and other.start <= one.end + apart
     shared = set(one.parties) & set(other.parties)
     payees = shared and 2 * len(shared) >= min(len(one.parties), len(other.parties))
     customers = set(one.customers) & set(other.customers)
@@ -150,6 +164,7 @@ def _joined(one: Case, other: Case) -> Case:
         groups=tuple(sorted({*one.groups, *other.groups})),
         sales=tuple(sorted({*one.sales, *other.sales})),
         diverted=_sums_of_both(one.diverted, other.diverted),
+        pays=_pays_of_both(one.pays, other.pays),
     )
 
 
@@ -163,3 +178,16 @@ def _sums_of_both(
     zero = Decimal(0)
     names = {*one, *other}
     return {name: WIDE.add(one.get(name, zero), other.get(name, zero)) for name in names}
+
+
+def _pays_of_both(
+    one: Sequence[PayDifference], other: Sequence[PayDifference]
+) -> tuple[PayDifference, ...]:
+    found: dict[tuple[str, str, str], PayDifference] = {}
+    for paid in (*one, *other):
+        key = (paid.payee, paid.currency, paid.clause)
+        if before := found.get(key):
+            sums = (WIDE.add(before.earned, paid.earned), WIDE.add(before.without, paid.without))
+            paid = PayDifference(*key, *sums)
+        found[key] = paid
+    return tuple(found[key] for key in sorted(found))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +36,11 @@ OWNER, EMPLOYER, GROUP = "owner", "employer", "group"
 """The roles of who owns a party, employs a person, and of the group that a party declares."""
 ABOVE = (GROUP, "parent", OWNER)
 """The roles of whoever is above a party: what is below one of them is one family."""
+_OWNERS_ALONE = ("bank", "registration", "representative")
+"""Identities that a house and its branches have in common."""
+_MOST_BRANCHES = 5
+_NEAR = timedelta(days=92)
+"""How far from a trade it is paid for, a quarter, where the payment does not name it."""
 _STEPS = {step.name: step for step in read_steps("fenrun.integrity")}
 _LINK = ("of_kind", "issuer", "subject", "role", "party", "type", "link_id")
 
@@ -132,10 +138,17 @@ class Seen:
         """Return the events about a customer in their order."""
         return self._events.get(customer, ())
 
+    @cached_property
+    def callers(self) -> set[str]:
+        """Return who calls customers for the vendor: of no partner in particular."""
+        return {row["actor"] for row in self.events if row["kind"] == "call" and not row["party"]}
+
     def has_consented(self, customer: str, partner: str) -> bool:
-        """Return whether somebody other than a partner consented to it for a customer."""
+        """Return whether somebody consented to a partner for a customer, not as one of its own."""
         return any(
-            event["kind"] == "consent" and event["party"] == partner and event["actor"] != partner
+            event["kind"] == "consent"
+            and event["party"] == partner
+            and not self.represents(event["actor"], partner, event["at"].date())
             for event in self.events_about(customer)
         )
 
@@ -181,6 +194,30 @@ class Seen:
         return self._payments.get(customer, ())
 
     @cached_property
+    def goods_paid(self) -> Mapping[str, Decimal]:
+        """The part of each payment that is the price of goods which its customer sold the payer.
+
+        The payment names the trade, or is of its amount and near its day. No goods are paid twice.
+        """
+        left = {row["trade"]: row["amount"] for row in self.trades}
+        sold = defaultdict[tuple[str, str], list[Known]](list)
+        for row in self.trades:
+            sold[row["seller"], row["currency"]].append(row)
+        found: dict[str, Decimal] = {}
+        may_be = [row for row in self.payments if (row["customer"], row["currency"]) in sold]
+        for paid in sorted(may_be, key=lambda row: (row["day"], row["payment"])):
+            whole = abs(paid["amount"])
+            for row in sold[paid["customer"], paid["currency"]]:
+                trade, is_near = row["trade"], abs(paid["day"] - row["day"]) <= _NEAR
+                is_same = is_near and row["amount"] == left[trade] == whole
+                is_of = paid["reference"] == trade or is_same
+                if is_of and self.represents(paid["payer"], row["buyer"], paid["day"]):
+                    found[paid["payment"]] = min(whole, left[trade])
+                    left[trade] -= found[paid["payment"]]
+                    break
+        return found
+
+    @cached_property
     def _registrations(self) -> Mapping[tuple[str, str], Known]:
         """The links of orders, by order and partner."""
         return {
@@ -201,19 +238,6 @@ class Seen:
         return end
 
     @cached_property
-    def _accounts(self) -> Mapping[str, set[str]]:
-        """The parties that have each bank account."""
-        found = defaultdict[str, set[str]](set)
-        for row in self.identities:
-            if row["kind"] == "bank":
-                found[row["value"]].add(row["party"])
-        return found
-
-    def with_account_of(self, party: str) -> set[str]:
-        """Return the parties that have a bank account of a party: its money is theirs."""
-        return {one for parties in self._accounts.values() if party in parties for one in parties}
-
-    @cached_property
     def _held(self) -> Mapping[tuple[str, str, str], Sequence[Known]]:
         """The links by what is held, and in which role."""
         found: dict[tuple[str, str, str], list[Known]] = {}
@@ -221,6 +245,11 @@ class Seen:
             key = (link["of_kind"], link["subject"], link["role"])
             found.setdefault(key, []).append(link)
         return found
+
+    def links_of(self, kind: str, subject: str, role: str, party: str) -> Sequence[Known]:
+        """Return the links by which a party holds a role of something, whenever it does."""
+        rows = self._held.get((kind, subject, role), ())
+        return [link for link in rows if link["party"] == party]
 
     def holders(self, kind: str, subject: str, role: str, day: date) -> set[str]:
         """Return who holds a role of something on a day."""
@@ -231,14 +260,47 @@ class Seen:
         """Return the partners of a customer on a day."""
         return self.holders("customer", customer, PARTNER, day)
 
-    def are_related(self, one: str, other: str) -> bool:
-        """Return whether two parties are of one group or parent, or one owner has both."""
-        end = self.period.last_day
-        above = (
-            {who} | {up for role in ABOVE for up in self.holders("party", who, role, end)}
-            for who in (one, other)
-        )
-        return bool(set.intersection(*above))
+    def are_related(self, one: str, other: str, day: date | None = None) -> bool:
+        """Return whether two parties are of one group or parent, or one owner has both.
+
+        On a day, or at the end of the period.
+        """
+        return bool(self._above(one, day) & self._above(other, day))
+
+    def _above(self, party: str, day: date | None = None) -> set[str]:
+        """Return a party, and whoever is above it."""
+        on = day or self.period.last_day
+        return {party} | {up for role in ABOVE for up in self.holders("party", party, role, on)}
+
+    def are_one_house(self, one: str, other: str, day: date | None = None) -> bool:
+        """Return whether two parties are related, or have one bank account, register or head."""
+        return bool(self.houses_of(one, day) & self.houses_of(other, day))
+
+    def houses_of(self, party: str, day: date | None = None) -> set[str | tuple[str, str]]:
+        """Return what makes parties one house: whoever is above a party or it, and what only an
+        owner gives to several.
+        """
+        return self._above(party, day) | self._owned_identities.get(party, set())
+
+    def represents(self, one: str, other: str, day: date) -> bool:
+        """Return whether what a party does or pays on a day is another's: of its house, or of who
+        works for it.
+        """
+        works_for = self.holders("party", one, EMPLOYER, day)
+        return other in works_for or self.are_one_house(one, other, day)
+
+    @cached_property
+    def _owned_identities(self) -> Mapping[str, set[tuple[str, str]]]:
+        """Identities that only an owner gives to several, by party; not those that many share."""
+        owners = defaultdict[tuple[str, str], set[str]](set)
+        for row in self.identities:
+            if row["kind"] in _OWNERS_ALONE:
+                owners[row["kind"], row["value"]].add(row["party"])
+        found = defaultdict[str, set[tuple[str, str]]](set)
+        for value, parties in owners.items():
+            for party in parties if len(parties) <= _MOST_BRANCHES else ():
+                found[party].add(value)
+        return found
 
     def has_taken_over(self, customer: str, other: str, day: date) -> bool:
         """Return whether a customer has accounts of another, which has none any more: a merger."""
@@ -254,17 +316,6 @@ class Seen:
         }
         was = {link["subject"] for link in accounts if link["party"] == other}
         return other not in held.values() and any(held.get(one) == customer for one in was)
-
-    def owned_by(self, party: str, day: date) -> set[str]:
-        """Return the parties that a party owns on a day, by the book."""
-        return {
-            link["subject"]
-            for link in self.links
-            if link["of_kind"] == "party"
-            and link["role"] == OWNER
-            and link["party"] == party
-            and link["valid_from"] <= day < link["valid_to"]
-        }
 
     def has(self, column: str) -> bool:
         """Return whether the charges have a column."""

@@ -173,10 +173,9 @@ class _Month:
         beside = [n for n in KEYS if any(part.is_beside(n) for part in parts)]
         fragments["rows"] = union(part.rows(beside) for part in parts)
         fragments["beside"] = "".join(f", r.{n}" for n in beside)
-        of_row = (f"coalesce(s.{n}, k.{n}, '') AS {n}" if n in beside else None for n in KEYS)
-        fragments["of_row"] = ", ".join(
-            sql or f"coalesce(k.{n}, '') AS {n}" for n, sql in zip(KEYS, of_row)
-        )
+        places = {n: f"s.{n}, k.{n}" if n in beside else f"k.{n}" for n in KEYS}
+        places["currency"] = f"s.money, {places['currency']}"
+        fragments["of_row"] = ", ".join(f"coalesce({at}, '') AS {n}" for n, at in places.items())
         for step in _BEFORE:
             self.engine.run(_STEPS[step], fragments)
         sql = _STEPS["sold_sums"].filled(fragments | self._turned(beside))
@@ -240,7 +239,8 @@ class _Part:
         purchase = "k.is_purchase"
         if self.is_beside("category"):
             purchase = f"coalesce({self._text('category', 'c')} = 'Purchase', false)"
-        columns = [f"a.account_code, {kind} AS kind, {purchase} AS is_purchase"]
+        money = self._text("currency", "c") if self.is_beside("currency") else "k.money"
+        columns = [f"a.account_code, {kind} AS kind, {purchase} AS is_purchase, {money} AS money"]
         columns += [f"{self._text_of_row(name, order)} AS {name}" for name in beside]
         used = self._cost("used", "c") if files.place_of(COSTS["used"]) == "c" else "k.used"
         costs = {name: self._cost(name, "c") for name in ("billed", "effective")} | {"used": used}

@@ -43,7 +43,7 @@ FROM (SELECT {texts} FROM sum_cells
 -- step: sum_cell_kinds
 -- The kind of each cell, that of its charges of no order, and what else is asked of it; no taxes.
 SELECT c.file, c.cell_no, k.kind, CASE WHEN c.order_id = '' THEN p.kind ELSE k.kind END AS plain,
-       c.category = 'Purchase' AS is_purchase, c.used
+       c.category = 'Purchase' AS is_purchase, c.currency AS money, c.used
 FROM sum_cells AS c
 JOIN sum_kinds AS k USING ({texts})
 JOIN (SELECT * FROM sum_kinds WHERE {is_plain}) AS p USING ({told})
@@ -79,16 +79,16 @@ FROM ({rows})
 -- step: sold_sums
 -- The charges summed, and numbered. A row has the day of all of its charges, or in a month in which
 -- any day stands for all the first and the last that has some. A row of no account has the sum of a
--- day.
+-- day in a currency (`money`).
 WITH summed AS (
   SELECT r.account_code, r.kind{beside}, r.month, CASE WHEN {turns} THEN r.on_day END AS by_day,
-         r.on_day, min(r.on_day) AS first, max(r.on_day) AS last,
+         r.on_day, r.money, min(r.on_day) AS first, max(r.on_day) AS last,
          coalesce(sum(r.billed), 0) AS billed, coalesce(sum(r.effective), 0) AS effective,
          coalesce(sum(r.used), 0) AS used,
          coalesce(sum(CASE WHEN r.billed < 0 THEN r.billed END), 0) AS returned,
          count(*) AS charges
   FROM sum_rows AS r{joins}
-  GROUP BY GROUPING SETS ((r.account_code, r.kind{beside}, r.month, by_day), (r.on_day)))
+  GROUP BY GROUPING SETS ((r.account_code, r.kind{beside}, r.month, by_day), (r.on_day, r.money)))
 SELECT row_number() OVER () AS group_no, a.issuer, a.account, {of_row}, s.month, s.by_day,
        coalesce(s.on_day, s.first) AS day, s.last, s.billed, s.effective, s.used, s.returned,
        s.charges

@@ -8,8 +8,11 @@ FROM sold_sums
 WHERE account IS NOT NULL
 
 -- step: sold_days
--- What all use on each day.
-SELECT day, sum(effective) AS effective FROM sold_sums WHERE account IS NULL GROUP BY day
+-- What all use on each day, by currency.
+SELECT day, currency, sum(effective) AS effective
+FROM sold_sums
+WHERE account IS NULL
+GROUP BY day, currency
 
 -- step: sold_places
 -- The accounts with the days for which their customers are asked.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fenrun.base.money import plain
+from fenrun.base.money import minor_units, plain, show
 from fenrun.base.words import Message, say
-from fenrun.integrity.findings import Case, Checked, Findings
+from fenrun.integrity.findings import Case, Checked, Contradicted, Findings
 from fenrun.integrity.life import OPEN
+from fenrun.pricing.lines import rounded
 
 
 def findings_as_json(found: Findings, lang: str) -> dict[str, Any]:
@@ -18,7 +19,31 @@ def findings_as_json(found: Findings, lang: str) -> dict[str, Any]:
         "record": found.record,
         "checks": checks_as_json(found, lang),
         "cases": [case_as_json(case, lang) for case in found.cases],
+        "contradicted": contradicted_as_json(found),
     }
+
+
+def contradicted_as_json(found: Findings) -> list[dict[str, Any]]:
+    """Return what facts that contradict each other credit to nobody, by plan."""
+    return [
+        {
+            "plan": one.plan,
+            "currency": one.currency,
+            "amount": plain(one.amount, 2),
+            "charges": one.charges,
+            "accounts": list(one.accounts),
+        }
+        for one in found.contradicted
+    ]
+
+
+def contradiction(one: Contradicted) -> Message:
+    """Return in words what a plan credits to nobody by facts that contradict each other."""
+    places = minor_units(one.currency)
+    amount = f"{show(rounded(one.amount, places), places)} {one.currency}"
+    said = {"plan": one.plan, "amount": amount, "count": one.charges}
+    more = {"accounts": len(one.accounts), "first": one.accounts[0]}
+    return Message("findings-contradicted", {**said, **more})
 
 
 def checks_as_json(found: Findings, lang: str) -> list[dict[str, Any]]:

@@ -134,7 +134,9 @@ def _terms(market: Market) -> None:
             for month in range(1, 13):
                 pay(market, date(YEAR, month, 20), partner, customer, market.size[customer])
         if partner and market.chance(0.05):  # a little of the rebate, far above the floor
-            pay(market, date(YEAR, 4, 25), partner, customer, market.size[customer] / 10, "t")
+            day = date(YEAR, 4, 25)
+            bought = (o["list"] * o["paid"] for o in market.orders_of(customer) if o["day"] < day)
+            pay(market, day, partner, customer, sum(bought) / 50, "t")
         if partner and market.chance(0.02):
             day = day_of(market.rng.integers(30, 330))
             prepay(market, customer, partner, day)

@@ -225,12 +225,12 @@ def _recycle(market: Market, level: int) -> None:
 
 
 def _ring(market: Market, level: int) -> None:
-    """G06: devices go round between three parties."""
+    """G06: devices go round between three parties, and the last of them pays for it."""
     parties, start = market.some_of(market.sellers(), 3), int(market.rng.integers(5, 150))
     for number in range((8, 6, 4, 3)[level]):
         for at, seller in enumerate(parties):
             day = day_of(start + number * 20 + at * 9)
-            row = trade(day, seller, parties[(at + 1) % 3], f"S{number}", 100)
+            row = trade(day, seller, parties[(at + 1) % 3], f"S{number}", (100, 104, 95)[at])
             market.add("trades", **row)
     _tell(market, "G06", level, parties=parties)
 

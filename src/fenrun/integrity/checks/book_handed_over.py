@@ -4,9 +4,9 @@ Mechanism: the rep keeps its credit and shares in the partner's rebate. What is 
 partners that a rep's direct customers came under, with those of all customers of the region. Were
 they dealt again, would as many come under this one? And would as many of one rep come under any, of
 all direct customers of the region? What came on one day from several reps was decided above them,
-and is compared by itself. Left out are rep and partner where half of the customers use more beside
-all others after, for the partner sold something; customers who agreed; and whom the partner or the
-customer brought, where events say so.
+and is compared by itself; the firms of one owner are one. Left out are rep and partner where half
+of the customers use more beside all others after, for the partner sold something; customers who
+agreed; and whom the partner or the customer brought, where events say so.
 """
 
 from __future__ import annotations
@@ -35,17 +35,26 @@ _CLEARLY = Decimal(3)
 _FEWEST, _MANY = 3, 5
 """Handovers of a rep to a partner; and those of a day, of as many reps, that somebody decided."""
 _GROWTH = """
-WITH mine AS (SELECT customer, min(day) AS first, max(last) AS last, any_value(since) AS since,
+WITH sums AS (SELECT customer, currency, any_value(since) AS since, min(day) AS first,
+                     max(last) AS last, sum(charges) AS charges,
                      sum(effective) FILTER (WHERE day < since) AS before,
                      sum(effective) FILTER (WHERE day >= since) AS after
               FROM sold JOIN since USING (customer)
-              GROUP BY customer)
+              GROUP BY customer, currency),
+mine AS (SELECT customer, arg_max(currency, (charges, currency)) AS currency,
+                min(first) AS first, max(last) AS last
+         FROM sums
+         GROUP BY customer)
 SELECT customer, before, after,
-       sum(effective) FILTER (WHERE day < since) - any_value(before) AS all_before,
-       sum(effective) FILTER (WHERE day >= since) - any_value(after) AS all_after
-FROM mine JOIN sold_days ON day BETWEEN first AND last
+       sum(effective) FILTER (WHERE day < since) - any_value(coalesce(before, 0)) AS all_before,
+       sum(effective) FILTER (WHERE day >= since) - any_value(coalesce(after, 0)) AS all_after
+FROM mine
+JOIN (SELECT customer, currency, since, before, after FROM sums) USING (customer, currency)
+JOIN sold_days USING (currency)
+WHERE day BETWEEN first AND last
 GROUP BY ALL
 ORDER BY customer"""
+"""Of several currencies the one in which a customer has most charges: amounts of two do not add."""
 _AROUND = timedelta(days=30)
 _WON = timedelta(days=14)
 """How long after a contact a customer is one that somebody has just won."""
@@ -65,7 +74,7 @@ class HandedOver:
 
 def run(seen: Seen) -> Outcome:
     """Return each rep and partner, with how likely as many handovers are by chance."""
-    moved = _by_decision(_without_grown(seen, list(_handed_over(seen))))
+    moved = _by_decision(_without_grown(seen, _one_of_each_house(seen)))
     to_partner, in_region = _associations(seen, moved)
     of_rep = Counter((one.region, one.rep) for one in moved)
     moves = Counter(one.region for one in moved)
@@ -169,6 +178,20 @@ def _handed_over(seen: Seen) -> Iterator[HandedOver]:
             region = seen.label(customer, "region", day)
             partner, link_id = str(first["party"]), str(first["link_id"])
             yield HandedOver(customer, rep, partner, region, day, link_id)
+
+
+def _one_of_each_house(seen: Seen) -> list[HandedOver]:
+    """Return handovers, one of the firms of each house that came from one rep to one partner: who
+    owns several firms decides once for all.
+    """
+    known = set[tuple[str, str, object]]()
+    found = []
+    for one in _handed_over(seen):
+        houses = {(one.rep, one.partner, house) for house in seen.houses_of(one.customer)}
+        if not houses & known:
+            found.append(one)
+        known |= houses
+    return found
 
 
 def _was_agreed(seen: Seen, customer: str, partner: str, day: date) -> bool:

@@ -5,10 +5,14 @@ trades by serial number, else by item and quantity, which come back to their fir
 two others at least within half a year. Were the buyers of an item dealt again among its trades,
 would as many rings close? Goods that are sent back to whoever sold them are returns and no ring,
 nor are those that one seller calls back from many and keeps.
+
+The amount is what some of them took and the others lost by all trades of the rings. Where that is
+nothing the volume alone went round, and the case stays: it is what a ring is for.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -17,8 +21,9 @@ from decimal import Decimal
 import numpy as np
 
 from fenrun.integrity.chance import Floats, as_extreme, dealt_again
-from fenrun.integrity.findings import Alert, Evidence, Outcome
+from fenrun.integrity.findings import Alert, Evidence, Outcome, PayDifference
 from fenrun.integrity.seen import Seen
+from fenrun.pricing.lines import WIDE
 from fenrun.tables.latest import Known
 
 _SPAN = timedelta(days=183)
@@ -31,6 +36,8 @@ _LONGEST_HELD = timedelta(days=90)
 _TIMES = 400
 _MOST_ADDED = Decimal("1.02")
 """The price of the last trade beside the first from which value may have been added."""
+_MORE = r"[(\[,（【，]"
+_TRADES = "trades"
 Ring = tuple[Known, ...]
 
 
@@ -90,8 +97,14 @@ def _by_goods(trades: Sequence[Known]) -> list[list[Known]]:
 def _goods(trade: Known) -> tuple[str, ...]:
     """Return what tells goods apart: their serial number, else item, quantity and project."""
     if trade["serial"]:
-        return (trade["item"], trade["serial"])
-    return (trade["item"], str(trade["quantity"]), trade["currency"], "")
+        return (_item(trade), trade["serial"])
+    return (_item(trade), str(trade["quantity"]), trade["currency"], "")
+
+
+def _item(trade: Known) -> str:
+    """Return what is traded: a name that says more in brackets or after a comma is the same."""
+    name: str = re.split(_MORE, trade["item"], maxsplit=1)[0].strip().casefold()
+    return name or str(trade["item"])
 
 
 def _rings(trades: Sequence[Known]) -> Iterator[Ring]:
@@ -137,7 +150,7 @@ def _by_chance(trades: Sequence[Known]) -> Floats:
     """Return how many rings close for one group of parties at most, with the buyers dealt again."""
     by_item = defaultdict[str, list[Known]](list)
     for trade in trades:
-        by_item[trade["item"]].append(trade)
+        by_item[_item(trade)].append(trade)
     goods = _by_goods([trade for of in by_item.values() for trade in of])
 
     def most(rng: np.random.Generator) -> float:
@@ -158,21 +171,41 @@ def _by_chance(trades: Sequence[Known]) -> Floats:
 
 def _alert(seen: Seen, parties: frozenset[str], rings: Sequence[Ring], chance: float) -> Alert:
     trades = [trade for ring in rings for trade in ring]
+    pays = _pays(rings)
     known = {party for party in parties if seen.kinds.get(party) != "customer"}
     return Alert(
         parties=tuple(sorted(known)),
         customers=tuple(sorted(parties - known)),
         start=min(trade["day"] for trade in trades),
         end=max(trade["day"] for trade in trades),
-        evidence=tuple(Evidence("traded", "trades", trade["trade"]) for trade in trades[:30]),
+        evidence=tuple(Evidence("traded", _TRADES, trade["trade"]) for trade in trades[:30]),
         p=chance,
-        diverted=_moved(rings),
+        diverted=_gained(pays),
+        pays=pays,
     )
 
 
-def _moved(rings: Sequence[Ring]) -> dict[str, Decimal]:
-    """Return what was paid for goods as they began their way, by currency."""
+def _pays(rings: Sequence[Ring]) -> tuple[PayDifference, ...]:
+    """Return what each received for goods that came back, less what it paid: the goods are where
+    they were, so that money is all that changed. What all of them have more and less sums to 0.
+    """
+    found = defaultdict[tuple[str, str], Decimal](Decimal)
+    for trade in (trade for ring in rings for trade in ring):
+        for party, amount in (
+            (trade["seller"], trade["amount"]),
+            (trade["buyer"], -trade["amount"]),
+        ):
+            key = party, trade["currency"]
+            found[key] = WIDE.add(found[key], amount)
+    return tuple(
+        PayDifference(party, currency, _TRADES, more, Decimal(0))
+        for (party, currency), more in sorted(found.items())
+    )
+
+
+def _gained(pays: Sequence[PayDifference]) -> dict[str, Decimal]:
+    """Return by currency what those who have more have of those who have less."""
     found = defaultdict[str, Decimal](Decimal)
-    for first, *_ in rings:
-        found[first["currency"]] += first["amount"]
+    for paid in pays:
+        found[paid.currency] = WIDE.add(found[paid.currency], max(Decimal(0), paid.more))
     return dict(found)

@@ -11,8 +11,8 @@ openly, and nothing falls slowly. Where somebody else of the customer agreed, no
 Or the operator takes a few orders from each of several customers of one partner, whom the rival
 serves besides. What is compared then: the customers whose orders a rival was registered for, by one
 operator mostly, over three months or more, and none of whom consented, with all customers that have
-a partner. Were those dealt again within their regions, would as many be of one partner? Branches of
-one group share customers.
+a partner. Were those dealt again within their regions, would as many be of one partner? A
+specialist sells its product to anybody's. Nobody steals in a group, whose branches share customers.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ FROM sold
 WHERE order_id <> '' AND category <> 'Credit'
 GROUP BY customer, order_id, partner
 ORDER BY customer, day, order_id, partner"""
-_FEWEST_CUSTOMERS = 2
+_FEWEST_CUSTOMERS, _MANY = 2, 5
+"""Customers of one partner; and of others, to whom who sells them one product mostly is a
+specialist."""
 _MOSTLY = 0.5
 """The part of a rival's orders that one operator registered, from which on it is his doing."""
 
@@ -55,12 +57,16 @@ def run(seen: Seen) -> Outcome:
     chance: of one customer, and of several of one partner.
     """
     by_customer = defaultdict[str, list[Order]](list)
-    for order in seen.query(_ORDERS):
-        by_customer[order["customer"]].append(order)
+    orders = seen.query(_ORDERS)
+    products = specialists(orders)
+    for order in orders:
+        if (order["partner"], order["product"]) not in products:
+            by_customer[order["customer"]].append(order)
     alerts, tried = [], 0
     for customer, orders in sorted(by_customer.items()):
         owner = _owner(orders)
         rivals = {order["partner"] for order in orders} - {"", owner}
+        rivals = {rival for rival in rivals if not seen.are_related(rival, owner)}
         for rival in sorted(rivals) if owner else ():
             stolen = [order for order in orders if order["partner"] == rival]
             months = {order["day"].replace(day=1) for order in stolen}
@@ -172,24 +178,58 @@ def _of_several(seen: Seen, by_customer: Mapping[str, Sequence[Order]]) -> Outco
             taken[rival][customer] = stolen
     alerts, tried = [], 0
     for rival, of in sorted(taken.items()):
+        tried += len(of) >= _FEWEST_CUSTOMERS
         others = [customer for customer in owner if owner[customer] != rival]
         for victim, count in sorted(Counter(owner[customer] for customer in of).items()):
             if count < _FEWEST_CUSTOMERS or seen.are_related(rival, victim):
                 continue
-            tried += 1
             mine = [customer for customer in of if owner[customer] == victim]
             stolen = [order for customer in mine for order in of[customer]]
             if not _is_slow(seen, rival, stolen):
                 continue
-            draws = []
-            for one in sorted({region[customer] for customer in mine}):
-                near = [customer for customer in others if region[customer] == one]
-                its = [customer for customer in near if owner[customer] == victim]
-                found = sum(customer in of for customer in its)
-                marked = sum(customer in of for customer in near)
-                draws.append(Draw(found, len(its), marked, len(near)))
-            alerts.append(_alert(seen, rival, stolen, by_dealing(draws)))
+            regions = sorted({region[customer] for customer in mine})
+            near = [customer for customer in others if region[customer] in regions]
+            draws = [
+                _customers(of, victim, owner, [one for one in near if region[one] == of_region])
+                for of_region in regions
+            ]
+            victims = Counter(owner[customer] for customer in near)
+            several = sum(held >= _FEWEST_CUSTOMERS for held in victims.values())
+            chance = min(1.0, by_dealing(draws) * several)  # any of these could have been the one
+            alerts.append(_alert(seen, rival, stolen, chance))
     return Outcome(tried, alerts)
+
+
+def _customers(
+    taken: Mapping[str, Sequence[Order]],
+    victim: str,
+    owner: Mapping[str, str],
+    near: Sequence[str],
+) -> Draw:
+    """Return how many of a region's customers whose orders are taken are a partner's."""
+    its = [customer for customer in near if owner[customer] == victim]
+    found, marked = (sum(customer in taken for customer in of) for of in (its, near))
+    return Draw(found, len(its), marked, len(near))
+
+
+def specialists(orders: Iterable[Order]) -> set[tuple[str, str]]:
+    """Return the partners that sell one product to others' customers mostly, each with it: twice as
+    often as anybody sells it.
+    """
+    usual = Counter[str]()
+    pairs = set[tuple[str, str, str]]()
+    for order in orders:
+        usual[order["product"]] += 1
+        if order["partner"] not in ("", order["own"]):
+            pairs.add((order["customer"], order["partner"], order["product"]))
+    found = Counter((partner, product) for _, partner, product in pairs)
+    whole = Counter(partner for _, partner, _ in pairs)
+    least = {product: max(_MOSTLY, 2 * count / usual.total()) for product, count in usual.items()}
+    return {
+        (partner, product)
+        for (partner, product), count in found.items()
+        if count >= _MANY and count >= least[product] * whole[partner]
+    }
 
 
 def _rivals(seen: Seen, owner: str, orders: Sequence[Order]) -> Iterator[tuple[str, list[Order]]]:

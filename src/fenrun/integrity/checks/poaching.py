@@ -3,7 +3,8 @@
 Mechanism: somebody tells a partner of whom the vendor has just won. What is compared: of all
 associations of a month, which follow the vendor's contact within two weeks. Were they dealt again
 among the partners, would one have as many? A partner that had to do with the customer before the
-contact has not poached it.
+contact has not poached it, nor has one to which somebody of the vendor's gives what it won, and is
+on record for it; but not if who gives it works for the partner or is of its house.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from datetime import date, timedelta
 
 from fenrun.integrity.chance import Draw, by_dealing
 from fenrun.integrity.findings import Alert, Evidence, Outcome
-from fenrun.integrity.seen import PARTNER, Seen
+from fenrun.integrity.seen import PARTNER, REP, Seen
 from fenrun.tables.latest import Known
 
 _SOON = timedelta(days=14)
@@ -23,6 +24,8 @@ _OURS = ("sign-up", "call")
 """What the vendor does to win a customer."""
 _THEIRS = ("view", "visit", "registration", "call", "sign-up", "order")
 """What shows that a partner had to do with a customer already."""
+_IN_PERSON = ("call", "visit")
+"""How somebody of the vendor's gives a customer to a partner."""
 _FEWEST = 3
 
 
@@ -69,30 +72,37 @@ def _associations(seen: Seen) -> Iterator[Association]:
             continue
         if link["valid_from"] in seen.period.span:
             customer, partner, day = link["subject"], link["party"], link["valid_from"]
-            contact = _contact(seen.events_about(customer), partner, day)
+            contact = _contact(seen, customer, partner, day)
             yield Association(customer, partner, day, link["link_id"], contact)
 
 
-def _contact(events: Sequence[Known], partner: str, day: date) -> str:
+def _contact(seen: Seen, customer: str, partner: str, day: date) -> str:
     """Return the vendor's contact with a customer shortly before a day; empty for none.
 
-    None too where the partner had to do with the customer before that, or the vendor calls again
-    about the partner: it gives it what it won.
+    None too where the partner had to do with the customer before that, or somebody of the vendor's
+    calls or visits it about the partner.
     """
-    contact, callers = "", set()
-    for event in events:
+    contact = ""
+    for event in seen.events_about(customer):
         happened = event["at"].date()
         if happened > day:
             break
         if partner in (event["actor"], event["party"]) and event["kind"] in _THEIRS:
             is_before = not contact and happened < day
-            if is_before or event["actor"] in callers:
+            is_given = event["kind"] in _IN_PERSON and _is_of_vendor(seen, event, partner)
+            if is_before or is_given:
                 return ""
-        if event["kind"] in _OURS and not event["party"]:
-            callers |= {event["actor"]} if event["kind"] == "call" else set()
-            if not contact and day - _SOON <= happened:
-                contact = str(event["event"])
+        is_ours = event["kind"] in _OURS and not event["party"]
+        if is_ours and not contact and day - _SOON <= happened:
+            contact = str(event["event"])
     return contact
+
+
+def _is_of_vendor(seen: Seen, event: Known, partner: str) -> bool:
+    """Return whether who acts is one of the vendor's people, and does not represent a partner."""
+    actor = event["actor"]
+    is_vendors = actor in seen.callers | seen.reps or seen.kinds.get(actor) == REP
+    return is_vendors and not seen.represents(actor, partner, event["at"].date())
 
 
 def _alert(seen: Seen, partner: str, ones: Sequence[Association], chance: float) -> Alert:

@@ -1,10 +1,10 @@
 """A partner pays a customer's prepayment of years, so that all of it counts now.
 
-A fact against the payments: who paid is not who bought, but is paid for the sale: the partner, its
-owner, or who has its bank account. A partner that resells pays its vendor's invoices month by
-month: no prepayment. One that the customer pays back in time has only sent the money on. Or the
-customer pays, with what the partner transfers to it near that day: half of it or more, which no
-rebate is.
+A fact against the payments: who paid is not who bought, but is paid for the sale: the partner,
+its house (owner, group, or who has its bank account), or who works for it. A partner that resells
+pays its vendor's invoices month by month: no prepayment. One that the customer pays back in time
+has only sent the money on. Or the customer pays, with what the partner transfers to it near that
+day: half of it or more, which no rebate is, beyond the price of goods.
 """
 
 from __future__ import annotations
@@ -39,11 +39,13 @@ def run(seen: Seen) -> Outcome:
         agreement = agreements.get(row["reference"])
         if row["payer"] == row["customer"]:
             given = given_for(seen, row)
-            payers = {one["payer"] for one in given}
+            whole = sum((one["amount"] for one in given), Decimal(0))
+            payers = {who for one in given for who in (one["payer"], *paid_by(seen, one))}
         else:
-            given = []
-            payers = _paid_by(seen, row) if not _is_paid_back(row, seen.payments) else set()
-        if payers and _is_of_years(seen, row, agreement):
+            given, whole, payers = [], row["amount"], paid_by(seen, row)
+        if not payers or _is_paid_back(row, whole, seen.payments):
+            continue
+        if _is_of_years(seen, row, agreement):
             alerts.append(_alert(seen, row, agreement, sorted(payers), given))
     return Outcome(len(tried), alerts)
 
@@ -53,26 +55,31 @@ def _prepaid(seen: Seen) -> list[Known]:
     return [row for row in seen.payments if row["kind"] == "prepay" and row["amount"] > 0]
 
 
-def _paid_by(seen: Seen, row: Known) -> set[str]:
-    """Return the partners of a payment's customer that paid it: themselves, by their owner, or by
-    whoever has their bank account.
+def paid_by(seen: Seen, row: Known) -> set[str]:
+    """Return the partners of a payment's customer that paid it: themselves, by somebody of their
+    house (its owner, group, or who has its bank account), or by who works for them.
+
+    Who is of the customer's house too pays with its own, if it is no partner itself.
     """
-    payer, day = row["payer"], row["day"]
-    behind = {payer} | seen.owned_by(payer, day) | seen.with_account_of(payer)
-    return seen.sellers(row["customer"], day) & behind
+    payer, customer, day = row["payer"], row["customer"], row["day"]
+    sellers = seen.sellers(customer, day)
+    if seen.are_one_house(payer, customer, day):
+        return sellers & {payer}
+    return {seller for seller in sellers if seen.represents(payer, seller, day)}
 
 
 def given_for(seen: Seen, paid: Known) -> list[Known]:
-    """Return what partners transferred to a customer for a prepayment that it pays itself; nothing
-    where that is less than half of it.
+    """Return what partners transferred to a customer for a prepayment that it pays itself, beyond
+    the price of goods; nothing where that is less than half of it.
     """
     given = [
-        row
+        row | {"amount": more}
         for row in seen.payments_about(paid["customer"])
         if row["kind"] == "transfer"
         and row["currency"] == paid["currency"]
         and paid["day"] - _BEFORE <= row["day"] <= paid["day"] + _BEFORE
-        and _paid_by(seen, row)
+        and paid_by(seen, row)
+        and (more := row["amount"] - seen.goods_paid.get(row["payment"], Decimal(0))) > 0
     ]
     whole = sum((row["amount"] for row in given), Decimal(0))
     return given if whole >= paid["amount"] * _MUCH else []
@@ -101,8 +108,8 @@ GROUP BY ALL ORDER BY month"""
     return bool(before) and bool(paid["amount"] * len(before) > year * _YEARS)
 
 
-def _is_paid_back(paid: Known, payments: Iterable[Known]) -> bool:
-    """Return whether the customer pays as much to whoever paid for it, near that day."""
+def _is_paid_back(paid: Known, whole: Decimal, payments: Iterable[Known]) -> bool:
+    """Return whether the customer pays as much to whoever paid the whole for it, near that day."""
     first, last = paid["day"] - _BEFORE, paid["day"] + _AFTER
     back = sum(
         (
@@ -115,7 +122,7 @@ def _is_paid_back(paid: Known, payments: Iterable[Known]) -> bool:
         ),
         Decimal(0),
     )
-    return bool(back >= paid["amount"] * Decimal("0.95"))
+    return bool(back >= whole * Decimal("0.95"))
 
 
 def _alert(

@@ -2,7 +2,8 @@
 
 Mechanism: whoever decides where customers go owns, or is, who is paid for them. What is compared:
 identities of the book. How much a shared one says depends on how many share it: the address of a
-science park and the phone of a bookkeeper say nothing. What links add up to is a posterior; it is a
+science park and the phone of a bookkeeper say nothing, nor do those of a house that the book
+declares. Who works for a partner can be the tie. What links add up to is a posterior; it is a
 finding only where customers followed.
 """
 
@@ -36,6 +37,10 @@ _SEEN, _LEAST = 0.05, 0.9
 _FOLLOW = 0.5
 """How often a customer that leaves whom it was with follows to a party that is tied to that one."""
 _MOST_BY_FOLLOWING = 100.0
+_EMPLOYED = 0.8
+"""How likely who works for a partner acts for it."""
+_FEWEST_FOLLOWING = 2
+"""Customers without whom a tie that identities do not show by themselves is none."""
 Pair = tuple[str, str]
 
 
@@ -54,7 +59,7 @@ def run(seen: Seen) -> Outcome:
     alerts = []
     for (partner, source), tie in sorted(_of_partners(seen, ties)):
         followers = list(_followers(seen, partner, source)) if tie.posterior >= _SEEN else []
-        if followers:
+        if len(followers) >= _FEWEST_FOLLOWING or (followers and tie.posterior >= _LEAST):
             tie = _with_followers(seen, tie, partner, followers)
             if tie.posterior >= _LEAST:
                 alerts.append(_alert(seen, partner, source, tie, followers))
@@ -118,8 +123,10 @@ def _of_partners(seen: Seen, ties: Mapping[Pair, Tie]) -> Iterator[tuple[Pair, T
     partners = {link["party"] for link in seen.links if link["role"] == PARTNER}
     reps = {link["party"] for link in seen.links if link["role"] == REP}
     found: dict[Pair, Tie] = {}
-    for partner, other, tie in _through(ties, partners):
-        sources = {other: tie} if other in reps else {}
+    at_home = _at_home(ties, employers, reps | partners, seen.period.span.start)
+    for partner, other, tie in (*_through(ties, partners), *at_home):
+        is_rival = other in partners and not seen.are_related(partner, other)
+        sources = {other: tie} if other in reps or is_rival else {}
         for job in employers[other]:
             evidence = (*tie.evidence, Evidence("employed", "links", job["link_id"]))
             sources[job["party"]] = Tie(tie.posterior, evidence)
@@ -143,6 +150,21 @@ def _through(ties: Mapping[Pair, Tie], partners: set[str]) -> Iterator[tuple[str
                 if third != partner:
                     evidence = (*tie.evidence, *more.evidence)
                     yield partner, third, Tie(tie.posterior * more.posterior, evidence)
+
+
+def _at_home(
+    ties: Mapping[Pair, Tie],
+    employers: Mapping[str, Sequence[Known]],
+    sellers: set[str],
+    start: date,
+) -> Iterator[tuple[str, str, Tie]]:
+    """Yield the reps and rivals with whom somebody who works for a partner shares identities."""
+    for pair, tie in ties.items():
+        for person, other in (pair, pair[::-1]):
+            jobs = employers.get(person, ()) if other in sellers else ()
+            for job in (job for job in jobs if job["valid_to"] > start):
+                evidence = (*tie.evidence, Evidence("employed", "links", job["link_id"]))
+                yield job["party"], other, Tie(_EMPLOYED * tie.posterior, evidence)
 
 
 def _with_followers(seen: Seen, tie: Tie, partner: str, followers: Sequence[Known]) -> Tie:

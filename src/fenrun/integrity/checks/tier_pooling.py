@@ -4,12 +4,14 @@ Mechanism: orders of others' customers are registered for the partner that is sh
 orders at the end are no sign by themselves: bonuses raise effort. What is compared: orders of
 customers that are another partner's or nobody's, with all orders of the same product and month.
 Were they dealt again over its days, would as many fall into the last? So a specialist, whose
-product everybody buys at the end, pools nothing, nor does whoever sells before a price rises. The
+product everybody buys at the end, pools nothing, nor does whoever sells before a price rises, or to
+customers who order all late. The
 amount then says whether they made the tier.
 
 Or running orders are registered for it for a while, and go back to their partner when the tier is
-made. Were those dealt again among all who sell, would it have as many? Where a customer consented,
-it was meant to be so.
+made. Were those dealt again among all who sell, would it have as many? Or orders of many customers
+of several partners are registered for it on any day: beside all who serve customers of others, as
+few do that sell no one product to all. Where a customer consented, it was meant to be so.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from fenrun.integrity.chance import Draw, by_dealing
+from fenrun.integrity.checks.order_stealing import specialists
 from fenrun.integrity.findings import Alert, Outcome
 from fenrun.integrity.seen import Seen
 
@@ -34,7 +37,8 @@ FROM sold
 WHERE order_id <> '' AND partner <> '' AND category <> 'Credit'
 GROUP BY order_id, partner
 ORDER BY day, order_id, partner"""
-_FEWEST_BACK = 2
+_FEWEST_BACK, _MANY = 2, 5
+"""Orders that are given back; and customers of others, as many partners' as `_FEWEST`."""
 _WHILE = timedelta(days=100)
 """As long as a quarter: what is another's for longer was not lent for a tier."""
 
@@ -42,6 +46,7 @@ _WHILE = timedelta(days=100)
 def run(seen: Seen) -> Outcome:
     """Return each partner and month, with how likely as many late orders of others are."""
     orders = seen.query(_ORDERS)
+    hurried = _hurried(orders)
     by_month = defaultdict[tuple[str, str], list[Order]](list)
     for order in orders:
         by_month[order["partner"], _month(order)].append(order)
@@ -49,7 +54,13 @@ def run(seen: Seen) -> Outcome:
     late = Counter((order["product"], _month(order)) for order in orders if _is_late(order["day"]))
     alerts, tried = [], 0
     for (partner, month), mine in sorted(by_month.items()):
-        foreign = [order for order in mine if _is_foreign(order)]
+        foreign = [
+            order
+            for order in mine
+            if _is_foreign(order)
+            and (order["customer"], month) not in hurried
+            and not seen.has_consented(order["customer"], partner)
+        ]
         tried += len(foreign) >= _FEWEST
         pooled = [order for order in foreign if _is_late(order["day"])]
         if len(pooled) >= _FEWEST:
@@ -59,8 +70,62 @@ def run(seen: Seen) -> Outcome:
                 for product, drawn in sorted(Counter(one["product"] for one in foreign).items())
             ]
             alerts.append(_alert(seen, partner, pooled, by_dealing(draws)))
-    lent = _lent(seen, orders)
-    return Outcome(tried + lent.tried, [*alerts, *lent.alerts])
+    more = (_lent(seen, orders), _gathered(seen, orders))
+    alerts += [alert for outcome in more for alert in outcome.alerts]
+    return Outcome(tried + sum(outcome.tried for outcome in more), alerts)
+
+
+def _hurried(orders: Sequence[Order]) -> set[tuple[str, str]]:
+    """Return the customers and months of which their own partner's orders are late mostly too."""
+    days = defaultdict[tuple[str, str], list[bool]](list)
+    for order in orders:
+        if not _is_foreign(order):
+            days[order["customer"], _month(order)].append(_is_late(order["day"]))
+    return {key for key, of in days.items() if len(of) > 1 and 2 * sum(of) >= len(of)}
+
+
+def _gathered(seen: Seen, orders: Sequence[Order]) -> Outcome:
+    """Return each partner with orders of customers of several, and how likely as many are.
+
+    Not of the product of a specialist, of a house of its own, or where the customer consented.
+    """
+    products = specialists(orders)
+    pairs = defaultdict[tuple[str, str], list[Order]](list)
+    for order in orders:
+        if (order["partner"], order["product"]) not in products:
+            pairs[order["partner"], order["customer"]].append(order)
+    foreign = {
+        (partner, customer)
+        for (partner, customer), of in pairs.items()
+        if all(order["own"] not in ("", partner) for order in of)
+        and not seen.has_consented(customer, partner)
+        and not any(seen.are_one_house(partner, order["own"]) for order in of)
+    }
+    drawn = Counter(partner for partner, _ in pairs)
+    found = Counter(partner for partner, _ in foreign)
+    alerts = []
+    for partner, count in sorted(found.items()):
+        mine = [order for pair in sorted(foreign) if pair[0] == partner for order in pairs[pair]]
+        if count >= _MANY and len({order["own"] for order in mine}) >= _FEWEST:
+            height = _at_its_height(mine)
+            chance = by_dealing([Draw(count, drawn[partner], len(foreign), len(pairs))])
+            if height:
+                alerts.append(_alert(seen, partner, height, chance))
+    return Outcome(sum(count >= _MANY for count in drawn.values()), alerts)
+
+
+def _at_its_height(orders: Sequence[Order]) -> list[Order]:
+    """Return orders of the months with a third of the customers of that with most, or more.
+
+    None where no month has three: projects come one by one, and a tier is made together.
+    """
+    customers = defaultdict[str, set[str]](set)
+    for order in orders:
+        customers[_month(order)].add(order["customer"])
+    most = max(map(len, customers.values()))
+    if most < _FEWEST:
+        return []
+    return [order for order in orders if 3 * len(customers[_month(order)]) >= most]
 
 
 def _lent(seen: Seen, orders: Sequence[Order]) -> Outcome:
@@ -94,7 +159,7 @@ def _is_lent(seen: Seen, order: Order, as_own: Order | None) -> bool:
 
 
 def _month(order: Order) -> str:
-    return f"{order['day']:%Y-%m}"
+    return str(order["day"])[:7]
 
 
 def _is_foreign(order: Order) -> bool:

@@ -48,15 +48,20 @@ usual AS (
     FROM bought
     GROUP BY ALL),
 worth AS (
-    SELECT customer, product, money, ahead, first, sum(money) OVER (PARTITION BY customer) AS whole,
+    SELECT customer, currency, product, money, ahead, first,
+           sum(money) OVER (PARTITION BY customer, currency) AS whole,
            coalesce(least(money, greatest(0, used) / rate), 0) AS worth
     FROM bought JOIN usual USING (product, currency)),
-shares AS (
+in_currency AS (
     SELECT customer, sum(worth) < {least} * sum(money) AS unused,
            coalesce(list(product) FILTER (WHERE 2 * ahead >= money AND money >= {much} * whole
                AND first <= DATE '{last}' AND worth < {ahead} * money), []) AS ahead
     FROM worth
-    GROUP BY ALL)
+    GROUP BY customer, currency),
+shares AS (
+    SELECT customer, bool_and(unused) AS unused, flatten(list(ahead)) AS ahead
+    FROM in_currency
+    GROUP BY customer)
 SELECT customer, arg_max(partner, abs(effective)) AS partner, min(day) AS first, max(last) AS last,
        any_value(unused) AS unused, len(any_value(ahead)) > 0 AS unused_ahead,
        list(DISTINCT group_id) FILTER (WHERE unused OR list_contains(ahead, product)) AS groups

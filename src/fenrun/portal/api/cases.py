@@ -15,7 +15,7 @@ from fenrun.base.when import parse_period
 from fenrun.base.words import Unreadable
 from fenrun.integrity.findings import Case
 from fenrun.integrity.life import lives
-from fenrun.integrity.written import case_as_json, checks_as_json
+from fenrun.integrity.written import case_as_json, checks_as_json, contradicted_as_json
 from fenrun.portal.access.permissions import is_operations, parties_of, store_of
 from fenrun.portal.api.shared import (
     ERRORS,
@@ -53,6 +53,7 @@ class CasePage(Paged):
 
     rows: list[dict[str, Any]]
     checks: list[dict[str, Any]]
+    contradicted: list[dict[str, Any]]
 
 
 class MonthsIn(Schema):
@@ -133,6 +134,7 @@ def cases(request: HttpRequest, asked: Query[CaseQuery], window: Query[Window]) 
         "total": len(found),
         "rows": [case_as_json(case, lang()) for case in found[start : start + window.size]],
         "checks": checks_as_json(whole, lang()) if whole else [],
+        "contradicted": contradicted_as_json(whole) if whole else [],
     }
 
 
@@ -148,6 +150,7 @@ def examine(request: HttpRequest, said: MonthsIn) -> Any:
     found = commands.examine(store_of(request), period)
     rows = [case_as_json(case, lang()) for case in found.cases]
     shown = {"rows": rows, "checks": checks_as_json(found, lang())}
+    shown["contradicted"] = contradicted_as_json(found)
     return {"page": 1, "size": len(rows), "total": len(rows), **shown}
 
 

@@ -24,6 +24,7 @@ from fenrun.integrity.checks import CHECKS
 from fenrun.integrity.findings import Case, Evidence, Findings, Month
 from fenrun.integrity.life import OPEN, STATES, lives, next_states
 from fenrun.integrity.sheets import findings_as_csv, findings_as_xlsx
+from fenrun.integrity.written import contradiction
 from fenrun.portal.access.permissions import (
     is_operations,
     operations,
@@ -79,6 +80,9 @@ def listed(request: HttpRequest) -> HttpResponse:
         "page": page_of(request, found, _SHOWN),
         "whole": whole,
         "checks": whole.checks if whole else (),
+        "contradicted": [contradiction(one).words(lang()) for one in whole.contradicted]
+        if whole
+        else (),
         "names": [check.name for check in CHECKS],
         "states": STATES,
         "owners": sorted({one.owner for one in decisions} - {""}),
