@@ -7,6 +7,7 @@ from django.core.management import call_command
 from django.core.management.sql import emit_post_migrate_signal
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Model
 
 _DB = "default"
 
@@ -28,8 +29,9 @@ def _make_all() -> None:
     executor = MigrationExecutor(connections[_DB])
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     noted = executor.recorder.Migration
+    models: list[type[Model]] = [noted, *apps.get_models()]
     with connections[_DB].schema_editor() as editor:
-        for model in (noted, *apps.get_models()):
+        for model in models:
             if model._meta.managed and not model._meta.proxy:
                 editor.create_model(model)
         rows = [noted(app=one.app_label, name=one.name) for one, _ in plan]

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from fenrun.base.money import show, show_rate
 from fenrun.base.words import say
-from fenrun.terms.policy_text import ROLE, PolicyText, StepText, Title, WhenText
+from fenrun.plan.text import Title
+from fenrun.terms.policy_text import ROLE, PolicyText, StepText, WhenText
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,8 @@ def insert(model: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
     given = [(field.attname, field.get_default(), how) for field, how in zip(fields, prepared)]
     values = [[how(row.get(name, default)) for name, default, how in given] for row in rows]
     quote = connection.ops.quote_name
-    columns, marks = (
-        ", ".join(quote(field.column) for field in fields),
-        ", ".join(["%s"] * len(fields)),
-    )
+    columns = ", ".join(quote(field.column or field.attname) for field in fields)
+    marks = ", ".join(["%s"] * len(fields))
     sql = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({marks})"
     with connection.cursor() as cursor:
         cursor.executemany(sql, values)

@@ -69,8 +69,10 @@ def with_others(statement: Statement) -> dict[str, Any]:
     return as_json(statement) | ({"other_currencies": others} if others else {})
 
 
-_OF_STATEMENT = ("id", "period_id", "payee", "currency", "name", "role", "rank")
-_OF_STATEMENT = (*_OF_STATEMENT, "credited", "earned", "payable", "body")
+_OF_STATEMENT = (
+    *("id", "period_id", "payee", "currency", "name", "role", "rank"),
+    *("credited", "earned", "payable", "body"),
+)
 _STATEMENT = f"""
 SELECT {", ".join(_OF_STATEMENT)} FROM portal_statement
 WHERE payee = %s AND period_id = %s
