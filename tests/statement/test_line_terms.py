@@ -204,10 +204,10 @@ shown.period = publishing._head(settled, september, store.state())
 shown.body["before"] = None
 pages, request = {}, RequestFactory().get("/")
 request.grants = []
-statements.rows_seen, statements.statements.change = mock.Mock(return_value=[]), lambda one: None
+statements.rows_seen = mock.Mock(return_value=[])
 for lang in ("en", "zh-CN"):
     with translation.override(lang):
-        facts = statements._shown(request, shown, None)
+        facts = statements._shown(request, shown)
         pages[lang] = render_to_string("statement.html", facts, request)
 print(json.dumps(pages))
 """

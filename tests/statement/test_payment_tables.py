@@ -110,16 +110,13 @@ settled = settle_period(store, march)
 more = {"attained": {}, "under_way": [], "elsewhere": [], "team": []}
 shown = publishing._statement(statement_of(settled.run, "P1"), 1, {}, **more)
 shown.period = publishing._head(settled, march, store.state())
+shown.body["before"] = None
 pages = {}
 for lang in ("en", "zh-CN"):
-    with (
-        translation.override(lang),
-        mock.patch.object(statements, "rows_seen", return_value=[]),
-        mock.patch.object(statements.statements, "change", return_value=None),
-    ):
+    with translation.override(lang), mock.patch.object(statements, "rows_seen", return_value=[]):
         request = RequestFactory().get("/")
         request.grants = []
-        facts = statements._shown(request, shown, None)
+        facts = statements._shown(request, shown)
         pages[lang] = render_to_string("statement.html", facts, request)
 print(json.dumps(pages))
 """
