@@ -156,6 +156,10 @@ def test_a_chain_of_accounts_stays_one_person(own: Portal) -> None:
         with own.sign_in("two") as two, own.sign_in("three") as three:
             asked = two.post("/api/periods/2024-01/close", json={"reason": "x"}).json()["id"]
             assert _code(one.post(f"/api/approvals/{asked}")) == "one-for-two", "made by him"
+            path = f'action="/periods/2024-01/close/{asked}/'
+            offered, not_to_him = (c.get("/periods/2024-01/").text for c in (honest, one))
+            assert f'{path}"' in offered and f'{path}"' not in not_to_him
+            assert "could be one person" in not_to_him and f"{path}end" in not_to_him
             number = _give(two, "four", "operations")
             assert _approve(two, number) == "grant-own"
             assert _approve(one, number) == "one-for-two", "who made him approves what he gives"
@@ -178,6 +182,8 @@ def test_a_chain_of_accounts_stays_one_person(own: Portal) -> None:
         with own.sign_in("my-customer") as mine:
             answer = mine.post(f"/api/requests/{number}", json={"state": "consented"})
             assert _code(answer) == "one-for-two"
+            page = mine.get("/requests/").text
+            assert "could be one person" in page and 'value="consented"' not in page
         with own.sign_in("customer") as asked_customer:
             answer = asked_customer.post(f"/api/requests/{number}", json={"state": "consented"})
             assert answer.json()["state"] == "consented"

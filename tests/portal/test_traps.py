@@ -67,6 +67,7 @@ said["aside"] = open_now()
 import_file(store, folder / "mended.csv", datetime(2024, 12, 2))
 settle("2024-09")
 said["both"] = [open_now(), api("/periods/2024-09/close", reason="It is over.", first=True)]
+said["both"].append(page("/periods/2024-09/"))
 ids = {i.source: i.id[:12] for i in store.imports("charges")}
 asked = api(f"/deliveries/{ids['mended.csv']}/decisions", decision="replaces",
             other=ids["broken.csv"], reason="The corrected file.")
@@ -364,7 +365,8 @@ def test_a_corrected_file_stops_the_close_until_it_takes_the_place_of_the_first(
     said: dict[str, Any],
 ) -> None:
     """1,000 and 300 are in both; the second takes the place of the first: 5 % of 1,100, once."""
-    codes, refused = said["both"]
+    codes, refused, offered = said["both"]
+    assert "cannot be closed" in offered and "Ask to close" not in offered
     assert said["aside"] == ["kept-aside"] and codes == ["charges-twice", "kept-aside"]
     assert refused["problems"][0]["code"] == "close-problems"
     assert said["replaced"] == ["second", []] and said["once"] == "55.00"
