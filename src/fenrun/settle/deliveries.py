@@ -11,10 +11,11 @@ is left out for good.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from fenrun.base.ids import digest, short
@@ -133,6 +134,40 @@ def undecided(
         for other in item.facts.get("adds", ())
     }
     left_out = {item.facts["of"] for item in decisions if item.facts.get("left_out")}
+    twice, pairs = _held_twice(items, meant, cache)
+    own = [
+        say(item)
+        for item in items
+        for fact, say in _OF_ONE.items()
+        if fact in item.facts and frozenset((item.id,)) not in meant
+    ]
+    datasets = store.imports("datasets", known)
+    tables = [item for kind in OF_TABLES for item in store.imports(kind, known)]
+    last = period.months[-1] if period else LAST_MONTH
+    sums = cache and cache / "invoices"
+    differing = unreconciled(charges, datasets, left_out, last, sums)
+    return in_order(
+        [
+            *twice,
+            *own,
+            *_beside(items, meant | pairs),
+            *_of_quarantine(items, charges, left_out),
+            *_of_rounding(items),
+            *_of_parts(items, charges, left_out),
+            *_of_counts(items, left_out),
+            *unread_rows(tables, left_out),
+            *differing,
+        ]
+    )
+
+
+def _held_twice(
+    items: Sequence[Import], meant: Set[frozenset[str]], cache: Path | None
+) -> tuple[list[Problem], set[frozenset[str]]]:
+    """Return what two imports both hold and nobody has said is meant, and all pairs of such.
+
+    What was found before counts where there is a cache.
+    """
     found = {item.id: item for item in items}
     overlaps = find_overlaps(items, items, cache and cache / "overlaps")
     twice = [
@@ -160,35 +195,10 @@ def undecided(
         if frozenset((one.one, one.other)) not in meant
         and frozenset((short(one.one), short(one.other))) not in told
     ]
-    own = [
-        say(item)
-        for item in items
-        for fact, say in _OF_ONE.items()
-        if fact in item.facts and frozenset((item.id,)) not in meant
-    ]
     same: list[Overlap | Redelivered] = [*overlaps, *redelivered]
-    pairs = meant | {frozenset((one.one, one.other)) for one in same}
-    datasets = store.imports("datasets", known)
-    tables = [item for kind in OF_TABLES for item in store.imports(kind, known)]
-    last = period.months[-1] if period else LAST_MONTH
-    sums = cache and cache / "invoices"
-    differing = unreconciled(charges, datasets, left_out, last, sums)
-    return in_order(
-        [
-            *twice,
-            *summed,
-            *(_redelivered(one, found) for one in redelivered),
-            *own,
-            *sold,
-            *_beside(items, pairs),
-            *_of_quarantine(items, charges, left_out),
-            *_of_rounding(items),
-            *_of_parts(items, charges, left_out),
-            *_of_counts(items, left_out),
-            *unread_rows(tables, left_out),
-            *differing,
-        ]
-    )
+    otherwise = (_redelivered(one, found) for one in redelivered)
+    pairs = {frozenset((one.one, one.other)) for one in same}
+    return [*twice, *summed, *otherwise, *sold], pairs
 
 
 def undecided_of(store: Store, known: datetime, done: Sequence[Imported]) -> list[Problem]:
