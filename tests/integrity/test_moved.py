@@ -26,7 +26,8 @@ _COMING = {
     "TIPPED": ("P13", "R5", 4),  # who calls about the partner works for it too
     "CLAIMED": ("P3", "R5", 4),  # the partner says itself that it called
     "FAMILY": ("P4", "R1", 4),  # all of one owner
-    "HANDED": ("P5", "R2", 4),  # nobody but their rep has to do with all
+    "HANDED": ("P5", "R2", 4),  # nobody but their rep has to do with all; P5 says they consented
+    "AGREED": ("P14", "R4", 4),  # each of these says so itself
     "FRIEND": ("P6", "R3", 4),  # somebody who works for P6 lives where R3 does
 }
 _ABOUT = {
@@ -37,6 +38,7 @@ _ABOUT = {
     "CLAIMED": ("call", ""),
 }
 _WON = ("POACHED", *_ABOUT)
+_CONSENTS = ("HANDED", "AGREED")
 _OTHERS = tuple(f"OTHER-{n}" for n in range(24))
 _WHO = {f"{who}-{n}": (who, n) for who, (_, _, count) in _COMING.items() for n in range(count)}
 _CUSTOMERS = (*_WHO, *_OTHERS)
@@ -83,13 +85,16 @@ def _events() -> Iterator[tuple[str, str, str, str, str]]:
         if who in _ABOUT:
             kind, actor = _ABOUT[who]
             yield kind, actor or partner, customer, partner, f"{month}-08"
+        if who in _CONSENTS:
+            actor = partner if who == "HANDED" else f"{customer}-user"
+            yield "consent", actor, customer, partner, f"{month}-08"
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     folder = tmp_path_factory.mktemp("moved")
     links = "".join(f"  - {{{row}}}\n" for row in _links())
-    partners = "".join(f"  - {{party: P{n}, kind: partner}}\n" for n in range(1, 14))
+    partners = "".join(f"  - {{party: P{n}, kind: partner}}\n" for n in range(1, 15))
     homes = {"H1": "1 Lane", "R3": "1 Lane"} | {f"R{n}": f"{n} Street" for n in (1, 2, 4, 5, 6)}
     homes |= {customer: f"{n} Road" for n, customer in enumerate(_CUSTOMERS)}
     lives = "".join(f"  - {{party: {p}, kind: address, value: {at}}}\n" for p, at in homes.items())
@@ -114,9 +119,9 @@ def test_a_lead_that_the_vendor_gives_is_not_poached(seen: Seen) -> None:
     assert _unlikely(poaching.run(seen)) == {("P1",), ("P3",), ("P13",)}
 
 
-def test_the_firms_of_one_owner_are_handed_over_once(seen: Seen) -> None:
+def test_the_firms_of_one_owner_are_handed_over_once_and_who_consented_was_not(seen: Seen) -> None:
     found = _unlikely(book_handed_over.run(seen))
-    assert ("P5", "R2") in found and ("P4", "R1") not in found
+    assert ("P5", "R2") in found and not {("P4", "R1"), ("P14", "R4")} & found
 
 
 def test_who_lives_with_a_rep_works_for_the_partner(seen: Seen) -> None:

@@ -208,7 +208,7 @@ def _was_agreed(seen: Seen, customer: str, partner: str, day: date) -> bool:
         is_won = event["kind"] in ("sign-up", "call") and day - _WON <= happened <= day
         if is_won and event["actor"] not in seen.reps:
             return True
-        if event["kind"] == "consent":
+        if event["kind"] == "consent" and not seen.represents(event["actor"], partner, happened):
             return True
         by_rep = event["actor"] in seen.reps
         is_entered = event["kind"] in ("association", "registration")
