@@ -314,7 +314,7 @@ def _compared_as(one: Import, other: Import, alike: Mapping[str, str]) -> Iterat
         sums = billed_in(mine.charges, rows), billed_in(theirs.charges, others)
         yield Redelivered(one.id, other.id, RENAMED, len(rows), _ACCOUNT[:1], *sums)
         return
-    for found in _told(one, other, mine, theirs):
+    for found in _otherwise(one, other, mine, theirs):
         yield replace(found, columns=[_ACCOUNT[0], *found.columns])
 
 
@@ -365,11 +365,11 @@ def _compared(one: Import, other: Import) -> Iterator[Redelivered]:
     mine, theirs = _Side(_charges(one)), _Side(_charges(other))
     if len(shared_rows(digests_of(mine.charges), digests_of(theirs.charges))):
         return  # told by the charges that both hold
-    yield from _told(one, other, mine, theirs)
+    yield from _otherwise(one, other, mine, theirs)
 
 
-def _told(one: Import, other: Import, mine: _Side, theirs: _Side) -> Iterator[Redelivered]:
-    """Yield how charges are told otherwise, once at most."""
+def _otherwise(one: Import, other: Import, mine: _Side, theirs: _Side) -> Iterator[Redelivered]:
+    """Yield how the same charges are told in other words, once at most."""
     for kind, rows, others in (*_restated(mine, theirs), *_renamed(mine, theirs)):
         columns = [
             name
