@@ -46,7 +46,8 @@ def mistyped_roles(
 
 def _roles_read(plan: Plan) -> Iterator[str]:
     """Yield the roles by which a plan credits, rolls up, pays or decides."""
-    yield from (row.role for row in (*plan.credit_roles, *plan.components))
+    yield from (row.role for row in plan.credit_roles)
+    yield from (component.role for component in plan.components)
     for row in plan.roll_ups:
         yield from (row.role, row.to_role)
     for condition in plan.conditions:
