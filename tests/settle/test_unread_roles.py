@@ -15,6 +15,7 @@ from fenrun.settle.facts import check_workspace, mistyped_roles_of
 from fenrun.settle.imports import import_file
 from fenrun.settle.runs import settle_workspace
 from fenrun.store.facts import Imported, Store
+from tests.command import fenrun
 from tests.settle.test_kinds import BOOK, HEAD, KNOWN, LINK, PLAN, row
 
 ALIKE, MONTH = "role-look-alike", parse_period("2024-09")
@@ -52,6 +53,14 @@ def test_a_role_that_looks_like_one_of_a_plan_is_an_error(tmp_path: Path) -> Non
         for done in (imported, plan):
             assert _alike(mistyped_roles_of(store, KNOWN, [done])) == [found]
     assert not mistyped_roles_of(store, KNOWN, [])
+
+
+def test_an_import_ends_with_it(tmp_path: Path) -> None:
+    (tmp_path / "b.yaml").write_text(BOOK.replace("role: partner", "role: Partner"), "utf-8")
+    (tmp_path / "p.yaml").write_text(PLAN, "utf-8")
+    done = fenrun("import", tmp_path / "ws", tmp_path / "b.yaml", tmp_path / "p.yaml", "--json")
+    codes = [problem["code"] for problem in done.json()["problems"]]
+    assert done.code == 1 and codes.count(ALIKE) == 1
 
 
 def test_it_stops_a_close_until_it_is_mended_as_it_says(tmp_path: Path) -> None:
