@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from pathlib import Path
 
@@ -118,6 +119,22 @@ def test_columns_are_read_as_agreed_and_said(tmp_path: Path) -> None:
     third = _import(store, path, columns=COLUMNS, fills={I: "Nanhai"})
     assert [i.id for i in store.imports("charges")] == [third.id]
     assert "said-otherwise" in {p.code for p in third.problems}
+
+
+def test_the_proposed_command_keeps_what_was_said(tmp_path: Path) -> None:
+    path = tmp_path / "bill.csv"
+    path.write_bytes("\n".join([HEADER, *ROWS]).encode("gb18030"))
+    given = Said(ISSUER, "gb18030", {B: "原价"}, zone="Asia/Shanghai")
+    (problem,) = preview_charges(path, said=given).problems
+    assert problem.code == "columns-proposed"
+    pasted = shlex.split(problem.values["set"])
+    pairs = [*zip(pasted[::2], pasted[1::2])]
+    said = {o: dict(v.split("=", 1) for p, v in pairs if p == o) for o in ("--column", "--set")}
+    assert said["--column"][B] == "原价" and said["--set"] == ISSUER
+    again = Said(said["--set"], dict(pairs)["--encoding"], said["--column"])
+    found = preview_charges(path, said=again)
+    assert found.totals["billed"] == {"CNY": "2030.50"}
+    assert dict(pairs)["--zone"] == "Asia/Shanghai"
 
 
 def test_a_source_says_it_once_and_a_heading_may_stand_for_two(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from tests.errors.gallery import BOOK, KNOWN, PLAN, ROW
 
 def _settled(folder: Path, book: str, *charges: dict[str, str], plan: str = PLAN) -> list[Problem]:
     """The problems of September, each charge being of 1.00 CNY."""
-    rows = [",".join(ROW), *(",".join((ROW | cells).values()) for cells in charges)]
+    plain = ROW | {"SubAccountId": ""}
+    rows = [",".join(plain), *(",".join((plain | cells).values()) for cells in charges)]
     store = Store(folder / "ws")
     for name, text in (("p.yaml", plan), ("b.yaml", book), ("c.csv", "\n".join(rows) + "\n")):
         (folder / name).write_text(text, "utf-8")
@@ -86,6 +87,41 @@ def test_a_clause_that_does_not_fit_is_told(tmp_path: Path) -> None:
     plan = PLAN.replace("roles: [partner]", "roles: [partner], when: ServiceName = 'x'")
     (problem,) = _settled(tmp_path, BOOK, {}, plan=plan)
     assert "P1 holds the role partner" in problem.words("what")
+
+
+SUBS = """parties: [{party: K1, kind: customer}, {party: K2, kind: customer}]
+links:
+  - {of: account, issuer: Beichen Cloud, subject: A1, role: customer, party: K1}
+  - {of: sub-account, issuer: Beichen Cloud, subject: S2, role: customer, party: K2}
+  - {of: customer, subject: K1, role: partner, party: P1}
+"""
+K2 = "  - {of: customer, subject: K2, role: partner, party: P1, from: 2024-09-20}\n"
+SHARED = SUBS.replace("party: K2}\n", "party: K2, share: 50 %}\n") + (
+    "  - {of: sub-account, issuer: Beichen Cloud, subject: S2, role: customer, party: K3, "
+    "share: 50 %}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("book", "said"),
+    [
+        (SUBS, "nobody holds the role partner of its customer K2, on any day"),
+        (SUBS + K2, "role partner of its customer K2; P1 holds partner from 2024-09-20 on"),
+        (SHARED, "nobody holds the role partner of its customer K2, on any day"),
+    ],
+)
+def test_the_customers_of_sub_accounts_are_named(book: str, said: str, tmp_path: Path) -> None:
+    """Not that of the account, whose charges are credited."""
+    (tmp_path / "ws").mkdir()
+    (problem,) = _settled(tmp_path, book, {}, {"SubAccountId": "S2"})
+    assert problem.code == "account-uncredited" and said in problem.words("what")
+
+
+def test_of_many_customers_a_few_are_named(tmp_path: Path) -> None:
+    link = SUBS.splitlines()[3]
+    book = SUBS + "".join(f"{link.replace('2', str(n))}\n" for n in range(3, 10))
+    (problem,) = _settled(tmp_path, book, *({"SubAccountId": f"S{n}"} for n in range(2, 10)))
+    assert "customer K2 or K3 or K4 or K5 or K6 or 3 more" in problem.words("what")
 
 
 def test_ids_are_credited_as_they_are_meant(tmp_path: Path) -> None:

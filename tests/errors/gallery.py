@@ -2018,6 +2018,10 @@ GALLERY: dict[str, Shows] = {
         content=_csv(BillingAccountId="B7"),
         act=check_workspace,
     ),
+    "role-look-alike": settled(
+        "role: Partner, and roles: [partner] in the plan",
+        the_book=BOOK.replace("role: partner", "role: Partner"),
+    ),
     "account-uncredited": settled(
         "role: partner ... from: 2024-09-15",
         the_book=BOOK.replace("party: P1}\n", "party: P1, from: 2024-09-15}\n", 1),

@@ -91,8 +91,11 @@ def _unclear(
     return [(headings, names) for names, headings in found.items()]
 
 
-def proposed(file: str, called: str, found: Proposal) -> list[Problem]:
-    """Return the problems by which a person is asked what the columns of a file are."""
+def proposed(file: str, called: str, found: Proposal, said_options: Sequence[str]) -> list[Problem]:
+    """Return the problems by which a person is asked what the columns of a file are.
+
+    The command that is proposed has the options by which something was said of it already.
+    """
     top = Place(file, 1)
     problems = [
         Problem(
@@ -107,7 +110,8 @@ def proposed(file: str, called: str, found: Proposal) -> list[Problem]:
         for headings, names in found.unclear
         if {*names} & {*ESSENTIAL}
     ]
-    words = [part for n, h in found.columns.items() for part in ("--column", f"{n}={h}")]
+    words = [*said_options]
+    words += [part for n, h in found.columns.items() for part in ("--column", f"{n}={h}")]
     for name in found.missing:
         is_text = focus_columns()[name].type == "String"
         words += ["--set", f"{name}=…"] if is_text else ["--column", f"{name}=…"]

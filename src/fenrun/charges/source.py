@@ -76,6 +76,13 @@ class Said:
         said = digest("charges", said, sorted(self.columns.items())) if self.columns else said
         return digest("charges", said, "zone", self.zone) if self.zone else said
 
+    def options(self) -> list[str]:
+        """Return the options of a command by which all of this is said."""
+        pairs = (("--column", self.columns), ("--set", self.fills))
+        words = [w for option, said in pairs for n, v in said.items() for w in (option, f"{n}={v}")]
+        one = (("--encoding", self.encoding), ("--zone", self.zone))
+        return words + [word for option, value in one if value for word in (option, value)]
+
 
 NOTHING_SAID = Said()
 
@@ -137,7 +144,7 @@ def open_source(
     given = {
         n: v for n, v in said.fills.items() if _type(n) == "String" and n not in {*there, *copies}
     }
-    problems = _header_problems(path, [*there, *copies], given, header.columns, said.called)
+    problems = _header_problems(path, [*there, *copies], given, header.columns, said)
     if problems:
         below = {"also_fix": Message("header-below", {"line": header.form.header_at})}
         more = below if header.form.header_at else {}
@@ -242,7 +249,7 @@ def _header_problems(
     columns: list[str],
     given: Mapping[str, str],
     headings: Sequence[str],
-    called: str,
+    said: Said,
 ) -> list[Problem]:
     """Return why a file with these columns (named as in the store) is not a FOCUS file."""
     missing = [name for name in ESSENTIAL if name not in columns and name not in given]
@@ -250,7 +257,7 @@ def _header_problems(
     if missing:
         found = propose(headings, columns, [*given])
         if found.columns or found.unclear:
-            problems += proposed(path.name, called or path.name, found)
+            problems += proposed(path.name, said.called or path.name, found, said.options())
         else:
             values = {"missing": ", ".join(missing)}
             problems.append(Problem("not-focus", Place(path.name, 1), values))

@@ -29,6 +29,7 @@ from fenrun.cli.output import (
     said_options,
 )
 from fenrun.settle.deliveries import undecided_of
+from fenrun.settle.facts import mistyped_roles_of
 from fenrun.settle.imports import Wanted, content_of, files_in, import_files
 from fenrun.settle.manifests import RunFiles, parts_of
 from fenrun.settle.objects import Fetched, fetch_new, is_remote, public, remember
@@ -125,6 +126,7 @@ def command(
     for folder, (_, passed) in zip(local, found):
         note_passed_over(store, folder.name, passed, at)
     problems += undecided_of(store, moment, done) + unlinked_of(store, moment, done)
+    problems += mistyped_roles_of(store, moment, done)
     _report(done, names, problems, json_)
     exit_code(problems)
 

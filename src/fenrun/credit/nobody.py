@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,6 +17,8 @@ from fenrun.engine.runner import Runner
 
 _MOST_NAMED = 20
 """The accounts with a customer that are named one by one, largest amounts first."""
+_MOST_EITHER = 5
+"""The customers of an account that are named."""
 _UNOWNED = """
 SELECT account, sum(amount)
 FROM uncredited_sums
@@ -29,6 +30,16 @@ FROM uncredited_sums
 WHERE reason <> 'no-customer' AND plan = ? AND month >= {asked_from} AND month < {asked_to}
 GROUP BY account, reason
 HAVING sum(amount) <> 0"""
+_WITHOUT_HOLDER = """
+SELECT u.customer, l.role, l.party, l.valid_from, l.valid_to
+FROM (SELECT DISTINCT customer
+      FROM uncredited_sums
+      WHERE reason = 'nobody' AND plan = ? AND account = ?
+        AND month >= {asked_from} AND month < {asked_to}) AS u
+LEFT JOIN links_as_of AS l
+  ON l.of_kind = 'customer' AND l.subject = u.customer AND l.role IN ({roles})
+ORDER BY l.valid_from, l.valid_to, l.link"""
+"""The customers of an account for whose charges nobody is credited, each with its holders."""
 _NAMED = "SELECT DISTINCT subject FROM links_as_of WHERE of_kind = ?"
 _HELD = """
 SELECT role, party, valid_from, valid_to FROM links_as_of
@@ -107,7 +118,7 @@ def _unheld(runner: Runner, crediting: Crediting, scale: int) -> Iterator[Proble
         issuer, account = issuer_and_subject(crediting.codes, code)
         why = Message(f"nobody-{reason}")
         if reason == "nobody":
-            why = _without_holder(runner, crediting, code, roles)
+            why = _without_holder(runner, crediting, serving, code, roles)
         said = {"account": revealed(account), "amount": _plain(amount, scale), "why": why}
         place = Place(issuer, 0, account)
         yield Problem("account-uncredited", place, said, rows=int(charges))
@@ -119,35 +130,39 @@ def _unheld(runner: Runner, crediting: Crediting, scale: int) -> Iterator[Proble
 
 
 def _without_holder(
-    runner: Runner, crediting: Crediting, account: int, roles: Sequence[str]
+    runner: Runner, crediting: Crediting, plan: int, account: int, roles: Sequence[str]
 ) -> Message:
-    """Return why no clause credits an account's charges: who holds a role of its customer when."""
+    """Return why no clause credits an account's charges: who holds a role of their customers when.
+
+    Where nobody ever does of some of these customers, only they are named.
+    """
     codes, span = crediting.codes, crediting.period.span
-    wanted = {codes.of(role) for role in roles}
-    held = defaultdict(list)
-    for _, customer, _, _ in runner.rows(_HELD, ["account", account]):
-        for role, *link in runner.rows(_HELD, ["customer", customer]):
-            if role in wanted:
-                held[customer].append((role, *link))
-        held[customer] = held[customer]
-    customers = [str(codes.text(customer)) for customer in held]
-    said: dict[str, Any] = {"roles": _either(roles), "customer": _either(customers)}
-    links = [link for of_customer in held.values() for link in of_customer]
-    if not links:
-        return Message("nobody-none", said)
-    role, party, start, end = links[-1]
+    wanted = ", ".join(str(codes.of(role)) for role in roles)
+    sql = _WITHOUT_HOLDER.format(roles=wanted, **crediting.fragments())
+    last: dict[str, tuple[int, ...] | None] = {}
+    for customer, role, *link in runner.rows(sql, [plan, account]):
+        last[str(codes.text(customer))] = None if role is None else (role, *link)
+    without = sorted(customer for customer, link in last.items() if link is None)
+    if without:
+        return Message("nobody-none", {"roles": _either(roles), "customer": _either(without)})
+    first, after = day_number(span.start), day_number(span.end)
+    held = [(customer, link) for customer, link in sorted(last.items()) if link]
+    in_part = [one for one in held if one[1][2] > first or one[1][3] < after]
+    customer, (role, party, start, end) = (in_part or held)[0]
+    said: dict[str, Any] = {"roles": _either(roles), "customer": customer}
     said |= {"role": codes.text(role), "party": codes.text(party)}
-    if start <= day_number(span.start) and day_number(span.end) <= end:
+    if not in_part:
         return Message("nobody-clause", said)
     return Message("nobody-other-days", said | {"span": span_in_words(day_of(start), day_of(end))})
 
 
 def _either(names: Sequence[str]) -> Message | str:
-    """Return one or several names."""
-    first: Message | str = names[0] if names else "?"
-    for name in names[1:]:
+    """Return one or several names; of many the first, and how many there are besides."""
+    first: Message | str = names[0]
+    for name in names[1:_MOST_EITHER]:
         first = Message("nobody-roles", {"one": first, "other": name})
-    return first
+    more = len(names) - _MOST_EITHER
+    return Message("nobody-more", {"names": first, "count": more}) if more > 0 else first
 
 
 def _plain(amount: int, scale: int) -> str:

@@ -221,7 +221,7 @@ FROM (SELECT plan, situation, role, sum(share) AS share
 GROUP BY plan, situation
 
 -- step: uncredited_situations
--- The share of each situation that is left, and why.
+-- The share of each situation that is left, why, and of which customer: of several, one.
 WITH short AS (
   SELECT p.plan, s.situation, {one} - coalesce(v.share, 0) AS share,
          CASE WHEN v.share IS NULL THEN 0 ELSE 1 END AS in_part
@@ -230,7 +230,9 @@ WITH short AS (
   LEFT JOIN coverage AS v ON v.plan = p.plan AND v.situation = s.situation
   WHERE coalesce(v.share, 0) < {one}),
 owners AS (
-  SELECT situation, min(sound) AS sound FROM customers GROUP BY situation),
+  SELECT situation, min(sound) AS sound, min(customer) AS customer
+  FROM customers
+  GROUP BY situation),
 tried AS (
   SELECT DISTINCT plan, situation FROM claims),
 clashing AS (
@@ -240,19 +242,20 @@ SELECT s.plan, s.situation, s.share,
             WHEN o.situation IS NULL THEN 'no-customer'
             WHEN o.sound = 0 OR x.situation IS NOT NULL THEN 'conflict'
             WHEN t.situation IS NOT NULL THEN 'window'
-            ELSE 'nobody' END AS reason
+            ELSE 'nobody' END AS reason,
+       o.customer
 FROM short AS s
 LEFT JOIN owners AS o ON o.situation = s.situation
 LEFT JOIN tried AS t ON t.plan = s.plan AND t.situation = s.situation
 LEFT JOIN clashing AS x ON x.plan = s.plan AND x.situation = s.situation
 
 -- step: uncredited_sums
--- What nobody is credited for, by account, month and reason.
-SELECT c.plan, g.month, g.account, c.reason, sum({main_amount} * c.share) AS amount,
+-- What nobody is credited for, by account, customer, month and reason.
+SELECT c.plan, g.month, g.account, c.customer, c.reason, sum({main_amount} * c.share) AS amount,
        sum(g.charges) AS charges
 FROM uncredited_situations AS c
 JOIN situated AS g ON g.situation = c.situation
-GROUP BY c.plan, g.month, g.account, c.reason
+GROUP BY c.plan, g.month, g.account, c.customer, c.reason
 
 -- step: charged_sums
 -- What is charged in a month in each plan's basis, and what of it is credited to somebody.
@@ -293,9 +296,10 @@ GROUP BY payee, role, customer, party, via, link
 
 -- step: uncredited
 -- What nobody is credited for, under each plan.
-SELECT s.plan, u.month, u.account, u.reason, u.amount, u.charges
+SELECT s.plan, u.month, u.account, u.reason, sum(u.amount) AS amount, sum(u.charges) AS charges
 FROM uncredited_sums AS u
 JOIN shared_crediting AS s ON s.crediting = u.plan
+GROUP BY s.plan, u.month, u.account, u.reason
 
 -- step: ledger
 -- The month's total in each plan's basis: credited to somebody, or to nobody.

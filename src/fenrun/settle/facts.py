@@ -35,9 +35,10 @@ from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import Inspect, earn, settle, spend
 from fenrun.settle.unlinked import unlinked_accounts
 from fenrun.settle.unread_rows import OF_TABLES, is_corrected
+from fenrun.settle.unread_roles import mistyped_roles
 from fenrun.settle.used_up import stored_cuts
 from fenrun.statement.run import ALL_DECIMALS, Rounding, Run
-from fenrun.store.facts import FACTS, Import, Store, verified
+from fenrun.store.facts import FACTS, Import, Imported, Store, verified
 from fenrun.terms.as_of import problems_of as problems_of_terms
 from fenrun.terms.as_of import terms_of
 from fenrun.terms.derived_figures import Spend, derived_figures, uncounted
@@ -151,7 +152,8 @@ class Facts:
         facts = (engine, self.source, self.agreed_book, self.agreed_plans, period, as_of)
         more = (inspect, by_customer, self.figures(period), self.rounding)
         run = settle(*facts, progress, sources, make, self.kept, *more)
-        problems = in_order([*run.problems, *self._problems_of_terms()])
+        mistyped = mistyped_roles(self.plans, self.book, period.span)
+        problems = in_order([*run.problems, *self._problems_of_terms(), *mistyped])
         terms = partial(sources_read, self.plans, self.terms)
         return replace(run, problems=tuple(problems), terms=terms, cuts=self.cuts)
 
@@ -339,10 +341,21 @@ def check_workspace(store: Store, known: datetime | None = None) -> list[Problem
     listed = listed_parties(book)
     first_come = any(file.plan.terms[0].first_come for file in plans_as_of(store, moment))
     problems += unlinked_accounts([item for item in imports if item.kind == "charges"], book)
+    problems += mistyped_roles([file.plan for file in plans_as_of(store, moment)], book)
     problems += problems_of(book, first_come) + problems_of_terms(terms_of(terms), listed)
     problems += [problem for one in events_of(events).values() for problem in one.problems]
     problems += payment_problems([file.plan for file in plans_as_of(store, moment)], events)
     return in_order(problems)
+
+
+def mistyped_roles_of(store: Store, known: datetime, done: Sequence[Imported]) -> list[Problem]:
+    """Return the roles that look like one that plans read, where a book or plan was imported."""
+    new = {one.id for one in done if one.new}
+    books = store.imports("book", known)
+    if not new.intersection(item.id for item in (*books, *store.imports("plans", known))):
+        return []
+    plans = [file.plan for file in plans_as_of(store, known)]
+    return list(mistyped_roles(plans, sources_of(verified(books))))
 
 
 def _without_basis(imports: Iterable[Import], plans: Sequence[Plan]) -> Iterator[Problem]:

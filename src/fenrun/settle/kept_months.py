@@ -50,7 +50,7 @@ SUMS = {
         "month column_no baselined weight_no: number; amount charges: amount"
     ),
     "uncredited_sums": _columns(
-        "plan account: code; month: number; reason: word; amount charges: amount"
+        "plan account customer: code; month: number; reason: word; amount charges: amount"
     ),
     "charged_sums": _columns("plan: code; month: number; total credited charges: amount"),
     "foreign_sums": _columns("currency: code; month day: number; amount charges: amount"),
