@@ -34,8 +34,8 @@ from fenrun.settle.deliveries import QUARANTINE_CODES, amounts, settled_quaranti
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import Inspect, earn, settle, spend
 from fenrun.settle.unlinked import unlinked_accounts
-from fenrun.settle.unread_rows import OF_TABLES, is_corrected
 from fenrun.settle.unread_roles import mistyped_roles
+from fenrun.settle.unread_rows import OF_TABLES, is_corrected
 from fenrun.settle.used_up import stored_cuts
 from fenrun.statement.run import ALL_DECIMALS, Rounding, Run
 from fenrun.store.facts import FACTS, Import, Imported, Store, verified
