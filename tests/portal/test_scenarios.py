@@ -15,8 +15,8 @@ from: 2024-01-01
 plans:
   - plan: channel-2024
     set: {tables.growth-rates.bands: [below 30 % pays 0 %, from 30 % pays 8 %]}
-agreements: [{agreement: C-1, customer: PARTY, amount: 100, currency: CNY}]
-"""
+labels: [{label: region, value: LONG, parties: [PARTY]}]
+""".replace("LONG", "x" * 300)
 OTHER_RATE = """scenario: other-rate
 from: 2024-01-01
 plans:
@@ -73,7 +73,7 @@ def test_operations_save_run_and_publish_by_two_and_nobody_else_sees_it(own: Por
 
 
 def _all_or_nothing_is_published(own: Portal) -> None:
-    """The plan alone would do; the commit beside it has no last day, which no terms may lack."""
+    """The plan alone would do; the label beside it is longer than any that a book holds."""
     with own.sign_in("operations") as client, own.sign_in("second") as second:
         text = HALF_WRONG.replace("PARTY", own.parties["customer"])
         made = client.post("/api/scenarios", json={"text": text}).json()

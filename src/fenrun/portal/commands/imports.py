@@ -19,7 +19,7 @@ from typing import Any
 from django.core.files.uploadedfile import UploadedFile
 from django.db import connections
 
-from fenrun.base.problem import Place, Problem, Refused, read_problem
+from fenrun.base.problem import Place, Problem, Refused, has_errors, read_problem
 from fenrun.base.words import Message, reason
 from fenrun.charges.delivered import months_billed
 from fenrun.portal import events
@@ -250,7 +250,8 @@ def enter_texts(
     """Import texts as files of their names, known from now on, with the reason in the log.
 
     All of them, or none. Each has its moment, which is written into the file, since a text that
-    was known before would otherwise count as known already. Raises Refused.
+    was known before would otherwise count as known already. Raises Refused, also where a row of
+    one cannot be read.
     """
     store.reason = reason
     # Of two at once each has its moment: else neither would take the place of the other.
@@ -262,7 +263,9 @@ def enter_texts(
             path = Path(folder) / name
             body = _ENTERED.sub("", text).rstrip()
             path.write_text(f"{body}\n# entered {moment:%Y-%m-%d %H:%M:%S}\n", "utf-8")
-            import_file(all_or_none, path, moment)
+            problems = import_file(all_or_none, path, moment).problems
+            if has_errors(problems):  # a row that is left out would leave half of it entered
+                raise Refused(problems)
 
 
 def next_moment(store: Store) -> datetime:
