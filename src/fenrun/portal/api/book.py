@@ -37,7 +37,7 @@ class LinkRow(Schema):
     party: str
     name: str
     share: str
-    since: date
+    since: date | None
     until: date | None
     source: str
     actor: str
@@ -85,7 +85,6 @@ def _as_json(link: dict[str, Any]) -> dict[str, Any]:
     return {
         **link,
         "share": plain(link["share"]),
-        "since": link["valid_from"],
         "actor": event.actor if event else "",
         "reason": event.reason if event else "",
     }

@@ -18,6 +18,7 @@ from django.db import transaction
 from fenrun.base.ids import digest
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.when import span_in_words
 from fenrun.book.in_words import KnownBook
 from fenrun.book.read import read_book
 from fenrun.book.rows import Figure, Link
@@ -28,6 +29,7 @@ from fenrun.portal.commands.book import book_of
 from fenrun.portal.commands.imports import next_moment
 from fenrun.portal.commands.reasons import stated
 from fenrun.portal.events import record_event
+from fenrun.portal.language import lang
 from fenrun.portal.request_queue import outside_queue
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
@@ -138,7 +140,7 @@ def _figure(
 def _link(row: Link, before: Mapping[str, Mapping[str, Any]], names: Set[str]) -> Row:
     texts = (
         f"{row.of_kind} {row.subject}", row.role, row.party, plain(row.share),
-        f"{row.valid_from} – {row.valid_to}",
+        span_in_words(row.valid_from, row.valid_to).words(lang()),
     )  # fmt: skip
     was = before.get(row.link_id)
     if row.party not in names:

@@ -180,4 +180,4 @@ def hook(request: HttpRequest) -> HttpResponse:
     """Subscribe another system; the secret that signs what it gets is shown this once."""
     url, events = request.POST.get("url", "").strip(), request.POST.getlist("events")
     made = webhooks.make(request.user, url, " ".join(events))
-    return render(request, "token.html", {"secret": secret_of(made.secret)})
+    return render(request, "token.html", {"secret": secret_of(made.secret), "hook": made})

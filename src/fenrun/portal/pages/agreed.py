@@ -10,7 +10,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from fenrun.base.when import parse_day, parse_period
+from fenrun.base.when import parse_day, parse_period, span_in_words
 from fenrun.base.words import Unreadable, say
 from fenrun.portal import events
 from fenrun.portal.access.permissions import parties_of, sees_everything, signed_in, store_of
@@ -127,6 +127,7 @@ def agreements(request: HttpRequest) -> HttpResponse:
         "gates": _gates_of({row["partner"] for row in listed if row["kind"] == "marketplace"}),
         "agreements": [(row, _plot(row, on)) for row in page],
         "others": page_of(request, listed, name="others"),
+        "days_of": lambda row: span_in_words(row["valid_from"], row["valid_to"]).words(lang()),
         "problems": [p.as_json(lang()) for p in found.problems] if sees_all else [],
     }
     return render(request, "agreements.html", shown)
