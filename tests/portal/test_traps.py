@@ -100,6 +100,7 @@ import_file(store, folder / "later.csv", datetime(2024, 12, 7, 15))
 clock["now"] += timedelta(hours=1)
 settle("2024-10")
 said["late"] = [page("/statements/2024-10/P1/"), api("/statements/2024-10/P1")]
+said["late"].append(page("/periods/2024-10/"))
 
 # What was asked before changes no later answer: neither what it pays, nor what sells most.
 asked = [("100", ""), ("300", "CDN"), ("100", "")]
@@ -394,12 +395,15 @@ def test_a_close_is_dated_when_it_was_done(said: dict[str, Any]) -> None:
 
 def test_differences_of_closed_months_are_listed_once_with_their_sum(said: dict[str, Any]) -> None:
     """A file of 40 for September, at 5 %: 2.00 in October, beside its own 15.00."""
-    page, statement = said["late"]
+    page, statement, month = said["late"]
     assert "17.00 CNY 15.00 and 2.00 for closed periods" in page
     listed = page.split("Differences of closed periods, paid with this statement Month")[1]
     assert "2024-09 reward late charge later.csv 2.00 Earned 2.00" in listed
     assert listed.count("later.csv") == 1 and "cash" not in listed
     assert statement["payable"] == "17.00"
+    of_all = month.split("Differences of closed periods, paid with this statement Month")[1]
+    assert "2024-09 P1 reward late charge later.csv 2.00 Earned 2.00 CNY Paid with" in of_all
+    assert of_all.count("later.csv") == 1 and "for closed periods 2.00 CNY" in of_all
 
 
 def test_a_dispute_has_an_amount_a_file_an_owner_and_a_day_and_leads_to_its_mend(

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from fenrun.base.money import plain, sums_of
+from fenrun.base.money import plain, show_sums, sums_of
 from fenrun.base.problem import Place, Problem
 from fenrun.base.when import parse_period
 from fenrun.base.words import say
@@ -40,7 +40,7 @@ from fenrun.portal.models import AUDITOR, OPERATIONS, Approval, Dispute, Period,
 from fenrun.portal.pages.charts import Link, distinguished
 from fenrun.portal.pages.paging import page_of
 from fenrun.portal.places import without_folders
-from fenrun.statement.run import Difference
+from fenrun.statement.run import Difference, paid_in_all
 from fenrun.store.facts import Store
 
 TOP = 13
@@ -181,13 +181,19 @@ def _totals_of(statements: list[Statement]) -> dict[str, Any]:
 
 
 def _of_run(shown: Period) -> dict[str, Any]:
-    """Return what the run of a period says besides its statements."""
+    """Return what the run of a period says besides its statements.
+
+    Of differences those of lines, which are earned; what of them is paid is a sum beside these.
+    """
     said = ask_run(shown, summary_of, (_LEDGER, _FLOW))
     ledger, flows = said.rows
+    earned = [one for one in said.booked if one.what == "earned"]
     return {
         "problems": _in_words(said.problems),
-        "booked": said.booked[:_DIFFERENCES_SHOWN],
-        "booked_count": len(said.booked),
+        "booked": earned[:_DIFFERENCES_SHOWN],
+        "booked_more": len(earned[_DIFFERENCES_SHOWN:]),
+        "booked_earned": show_sums(sums_of((one.currency, one.amount) for one in earned)),
+        "booked_paid": show_sums(paid_in_all(said.booked)) if said.booked else "",
         "totals": [
             {"currency": said.currency_of[row["plan_id"]]} | _with_texts(row) for row in ledger
         ],
