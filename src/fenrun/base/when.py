@@ -33,6 +33,11 @@ class Span:
         return self.start <= day < self.end
 
 
+def if_bound(day: date | None) -> date | None:
+    """Return a day; None for one that stands for no first or no last day."""
+    return None if day in (LONG_AGO, OPEN_END) else day
+
+
 def span_in_words(start: date, end: date) -> Message:
     """Return the days from `start` up to, not including, `end` as people read them."""
     days = {"start": str(start), "end": str(end)}

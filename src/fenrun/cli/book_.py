@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from fenrun.base.money import show_rate
-from fenrun.base.when import LONG_AGO, OPEN_END
+from fenrun.base.when import if_bound
 from fenrun.base.words import say
 from fenrun.cli.help import Group
 from fenrun.cli.output import (
@@ -88,8 +88,7 @@ def _show(
     shown = [
         [
             *(of(row) for of in columns.values()),
-            "" if row["valid_from"] == LONG_AGO else str(row["valid_from"]),
-            "" if row["valid_to"] == OPEN_END else str(row["valid_to"]),
+            *(str(if_bound(row[name]) or "") for name in ("valid_from", "valid_to")),
             f"{row['source']}:{row['row_no']}",
             f"{row['brought']['by']}, {row['brought']['at']}",
         ]

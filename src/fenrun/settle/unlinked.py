@@ -12,6 +12,7 @@ from fenrun.base.likeness import LookAlikes, revealed
 from fenrun.base.problem import ERROR, Place, Problem
 from fenrun.book.as_of import Sources, sources_of
 from fenrun.charges.stored import ACCOUNT, ACCOUNTS
+from fenrun.settle.touched import links_of_kind
 from fenrun.store.facts import Import, Imported, Store, verified
 
 _MOST_NAMED = 5
@@ -70,10 +71,9 @@ def _subjects(book: Sources, kind: str) -> Iterator[Account]:
     """Yield what links of a kind are of."""
     for *_, tables in book:
         if "links" in tables:
-            columns = (tables["links"][n].to_pylist() for n in ("of_kind", "issuer", "subject"))
-            for of_kind, issuer, subject in zip(*columns):
-                if of_kind == kind:
-                    yield issuer or "", subject or ""
+            links = links_of_kind(tables["links"], kind)
+            columns = (links[name].to_pylist() for name in ("issuer", "subject"))
+            yield from ((issuer or "", subject or "") for issuer, subject in zip(*columns))
 
 
 def _accounts(folder: Path) -> Iterable[Account]:

@@ -8,7 +8,7 @@ from typing import Any
 from fenrun.base.money import plain
 from fenrun.base.problem import Refused
 from fenrun.base.table import from_rows
-from fenrun.base.when import LONG_AGO, OPEN_END
+from fenrun.base.when import if_bound
 from fenrun.book.as_of import sources_of
 from fenrun.book.in_words import KnownBook
 from fenrun.book.read import book_from
@@ -45,8 +45,7 @@ def links_of(store: Store, customer: str) -> list[dict[str, Any]]:
     events = events_that_brought(store, imports, "links", rows, KEYS)
     for row, event in zip(rows, events):
         row["name"] = names.get(row["party"], row["party"])
-        row["since"] = None if row["valid_from"] == LONG_AGO else row["valid_from"]
-        row["until"] = None if row["valid_to"] == OPEN_END else row["valid_to"]
+        row["since"], row["until"] = if_bound(row["valid_from"]), if_bound(row["valid_to"])
         row["event"] = event
     return rows
 

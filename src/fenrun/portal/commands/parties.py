@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from fenrun.base.when import LONG_AGO, OPEN_END
+from fenrun.base.when import if_bound
 from fenrun.book.as_of import sources_of
 from fenrun.book.in_words import KnownBook
 from fenrun.portal.models import Statement
@@ -63,8 +63,7 @@ def _in_book(store: Store, key: str, links_in: Any) -> InBook:
     for row, event in zip(shown, events_that_brought(store, imports, "links", shown, KEYS)):
         row["name"] = names.get(row["party"], "")
         row["subject_name"] = names.get(row["subject"], "")
-        row["since"] = None if row["valid_from"] == LONG_AGO else row["valid_from"]
-        row["until"] = None if row["valid_to"] == OPEN_END else row["valid_to"]
+        row["since"], row["until"] = if_bound(row["valid_from"]), if_bound(row["valid_to"])
         row["event"] = event
     figures = sorted(book.figures(party=key), key=lambda row: (row["valid_to"], row["figure"]))
     known = key in names or bool(links) or bool(figures)

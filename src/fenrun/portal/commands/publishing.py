@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ import pyarrow as pa
 from django.db import IntegrityError, transaction
 
 from fenrun.base.money import plain, sums_of
-from fenrun.base.when import OPEN_END, Period, parse_period
+from fenrun.base.when import Period, if_bound, parse_period
 from fenrun.book.as_of import sources_of
 from fenrun.book.in_words import KnownBook, link_table
 from fenrun.closing.close import settle_period
@@ -489,9 +489,5 @@ def _crediting(store: Store, run: Run) -> Rows:
 
 def _texts(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row with amounts as exact text, and None for a day that is open."""
-    texts = {key: plain(v) if isinstance(v, Decimal) else v for key, v in row.items()}
-    if texts["until"] == OPEN_END:
-        texts["until"] = None
-    if isinstance(texts["since"], date) and texts["since"].year <= 1:
-        texts["since"] = None
-    return texts
+    days = {name: if_bound(row[name]) for name in ("since", "until")}
+    return {key: plain(v) if isinstance(v, Decimal) else v for key, v in (row | days).items()}
