@@ -10,7 +10,7 @@ import pytest
 from fenrun.base.when import parse_period
 from fenrun.integrity.checks import book_handed_over, wash_volume
 from fenrun.integrity.seen import Seen, see
-from tests.pricing.workspace import Charge, book, charge, workspace
+from tests.pricing.workspace import Charge, book, charge, on_second_of, workspace
 
 _MONTHS = range(1, 11)
 _MOVED = ("K1", "K2", "K3")  # of R1, under P1 from July
@@ -22,11 +22,7 @@ def _charges() -> Iterator[Charge]:
     """Each month the same in dollars; what all others pay in yen falls to a tenth from July."""
     for number, customer in enumerate((*_MOVED, *_OTHERS), 1):
         for month in _MONTHS:
-            days = {
-                "BillingPeriodStart": f"2024-{month:02d}-01T00:00:00Z",
-                "ChargePeriodStart": f"2024-{month:02d}-02T00:00:00Z",
-                "ChargePeriodEnd": f"2024-{month:02d}-03T00:00:00Z",
-            }
+            days = on_second_of(month)
             dollars = {"BillingCurrency": "USD", "ConsumedQuantity": "100", **days}
             yield charge(f"A{number}", "100", **dollars)
             if customer in _OTHERS:

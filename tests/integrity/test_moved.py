@@ -15,7 +15,7 @@ from fenrun.integrity.findings import Outcome
 from fenrun.integrity.seen import Seen, see
 from fenrun.settle.imports import import_file
 from tests.errors.gallery import KNOWN
-from tests.pricing.workspace import Charge, book, charge, workspace
+from tests.pricing.workspace import Charge, book, charge, on_second_of, workspace
 
 _MONTHS = range(1, 11)
 _COMING = {
@@ -47,13 +47,7 @@ _CUSTOMERS = (*_WHO, *_OTHERS)
 def _charges() -> Iterator[Charge]:
     for number in range(1, len(_CUSTOMERS) + 1):
         for month in _MONTHS:
-            yield charge(
-                f"A{number}",
-                "100",
-                BillingPeriodStart=f"2024-{month:02d}-01T00:00:00Z",
-                ChargePeriodStart=f"2024-{month:02d}-02T00:00:00Z",
-                ChargePeriodEnd=f"2024-{month:02d}-03T00:00:00Z",
-            )
+            yield charge(f"A{number}", "100", **on_second_of(month))
 
 
 def _links() -> Iterator[str]:

@@ -16,7 +16,7 @@ from fenrun.integrity.checks import region_shifting
 from fenrun.integrity.seen import Seen, see
 from fenrun.settle.imports import import_file
 from tests.errors.gallery import KNOWN
-from tests.pricing.workspace import Charge, book, charge, workspace
+from tests.pricing.workspace import Charge, book, charge, on_second_of, workspace
 
 _MONTHS = range(1, 11)
 _PARTNERS = tuple(f"P{n}" for n in range(1, 10))
@@ -45,11 +45,7 @@ def _used(customer: str, month: int) -> str:
 def _charges() -> Iterator[Charge]:
     for number, customer in enumerate((*_CUSTOMERS, *_NEW), 1):
         for month in _MONTHS:
-            days = {
-                "BillingPeriodStart": f"2024-{month:02d}-01T00:00:00Z",
-                "ChargePeriodStart": f"2024-{month:02d}-02T00:00:00Z",
-                "ChargePeriodEnd": f"2024-{month:02d}-03T00:00:00Z",
-            }
+            days = on_second_of(month)
             at = {"RegionId": f"cn-{_used(customer, month)}", "x_OrderId": f"{customer}/{month}"}
             if customer not in _NEW or month >= 3:
                 yield charge(f"A{number}", "100", **at, **days)

@@ -22,7 +22,7 @@ from fenrun.integrity.findings import Alert
 from fenrun.integrity.seen import Seen, see
 from fenrun.settle.imports import import_file
 from tests.errors.gallery import KNOWN
-from tests.pricing.workspace import Charge, book, charge, workspace
+from tests.pricing.workspace import Charge, book, charge, on_second_of, workspace
 
 _MONTHS = range(1, 11)
 _CUSTOMERS = tuple(f"K{n}" for n in range(1, 41))
@@ -45,11 +45,7 @@ def _partner(customer: str) -> str:
 def _charges() -> Iterator[Charge]:
     for number, customer in enumerate(_CUSTOMERS, 1):
         for month in _MONTHS:
-            days = {
-                "BillingPeriodStart": f"2024-{month:02d}-01T00:00:00Z",
-                "ChargePeriodStart": f"2024-{month:02d}-02T00:00:00Z",
-                "ChargePeriodEnd": f"2024-{month:02d}-03T00:00:00Z",
-            }
+            days = on_second_of(month)
             for order in ("A", "B"):
                 names = {"x_OrderId": f"{order}{number}", "x_Operator": f"{customer}-user"}
                 yield charge(f"A{number}", "100", ConsumedQuantity="100", **names, **days)

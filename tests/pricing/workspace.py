@@ -23,6 +23,15 @@ def charge(account: str, list_: str, billed: str = "", **more: str) -> Charge:
     return {**ROW, **SKU, "BillingAccountId": account, **costs, "ContractedCost": billed, **more}
 
 
+def on_second_of(month: int) -> dict[str, str]:
+    """Days of a charge of the second of a month of 2024, billed for that month."""
+    return {
+        "BillingPeriodStart": f"2024-{month:02d}-01T00:00:00Z",
+        "ChargePeriodStart": f"2024-{month:02d}-02T00:00:00Z",
+        "ChargePeriodEnd": f"2024-{month:02d}-03T00:00:00Z",
+    }
+
+
 def book(*customers: str, more: str = "") -> str:
     """A book in which account A1 is of the first customer, and so on."""
     issuer = "Beichen Cloud"
